@@ -14,7 +14,7 @@ struct sm_buf {
     size_t size;
     size_t room;  /* bytes allocated */
     size_t limit; /* size never passes it; 0: no limit */
-    bool full;    /* something was dropped: limit reached or no memory */
+    bool full;    /* something was dropped (limit, no memory), and all that came after it */
 };
 
 /* An empty buffer that may grow to `limit` bytes (0: no limit). Allocates nothing. */
@@ -35,7 +35,8 @@ void sm_buf_printf(struct sm_buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Puts a NUL behind the content (not counted in size) and returns it; "" when it could not. */
 const char *sm_buf_text(struct sm_buf *buf);
-/* Moves the content to the caller, who frees it with free(); the buffer is empty after. */
+/* Moves the content to the caller, who frees it with free() (NULL when nothing was ever added); the
+ * buffer is empty and not full after. */
 char *sm_buf_take(struct sm_buf *buf, size_t *size);
 
 #endif

@@ -7,7 +7,8 @@
 /* The smaller of CPU affinity and cgroup quota (v2 cpu.max, v1 cfs_quota, of this cgroup and those
  * above it, rounded up), at least 1. */
 int sm_cpus(void);
-/* The same against a fake root folder, for tests: "<root>/proc/self/cgroup", "<root>/sys/fs/cgroup". */
+/* The quota alone, 0 when there is none; `root` is "" or, for tests, a folder that holds
+ * "proc/self/cgroup" and "sys/fs/cgroup". */
 int sm_cpus_quota(const char *root);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * The error table as functions, and messages that are always one clean line: whatever bytes a server
- * or an input put into them, they end in logs, JSON and a text column of PostgreSQL, so invalid
- * UTF-8 and control characters become '?' and ' ' here, once. Thread: any.
+ * The error table as functions, and messages that are always one clean line: whatever bytes a
+ * server or an input put into them, they end in logs, JSON and a text column of PostgreSQL, so
+ * invalid UTF-8 and control characters become '?' and ' ' here, once. Thread: any.
  */
 #include "stampmill/error.h"
 
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/text.h"
 
 struct row {
@@ -69,8 +70,10 @@ int sm_error_code(const char *name)
 /* Makes `text`, which snprintf may have cut anywhere, one line of UTF-8. */
 static void clean(char *text)
 {
-    size_t size = sm_text_cut(text, strlen(text));
+    size_t size = strlen(text);
 
+    if (size + 1 == sizeof((struct sm_err *)0)->text)
+        size = sm_text_cut(text, size);
     text[size] = '\0';
     for (size_t at = sm_text_valid(text, size); at < size;
          at += sm_text_valid(text + at, size - at))
@@ -110,6 +113,7 @@ int sm_err_wrap(struct sm_err *err, const char *format, ...)
     char front[sizeof err->text];
     va_list args;
 
+    SM_ASSERT(err); /* without it the code that travels upwards would be lost */
     va_start(args, format);
     if (vsnprintf(front, sizeof front, format, args) < 0)
         front[0] = '\0';

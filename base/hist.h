@@ -1,7 +1,7 @@
 /*
  * A histogram of durations for Prometheus and for the mean that the fetcher plans by: fixed bucket
- * bounds from 100 us to 10 min (1-2.5-5 steps), a sum and a count. One writer at a time, readers any
- * (relaxed atomics: a reader may see a count without its sum, never a torn number).
+ * bounds from 100 us to 10 min (1-2.5-5 steps), a sum and a count. One writer at a time, readers
+ * any (relaxed atomics: a reader may see a count without its sum, never a torn number).
  */
 #ifndef SM_BASE_HIST_H
 #define SM_BASE_HIST_H

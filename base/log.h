@@ -25,7 +25,8 @@ struct sm_log_field {
 
 /* sm_log(SM_LOG_INFO, "worker started", SM_N("stamps", 2), SM_S("queue", "default")) */
 #define sm_log(level, event, ...)                                                                  \
-    sm_log_write((level), (event), (struct sm_log_field[]){__VA_ARGS__ __VA_OPT__(, ){NULL, NULL, 0}})
+    sm_log_write((level), (event),                                                                 \
+                 (struct sm_log_field[]){__VA_ARGS__ __VA_OPT__(, ){NULL, NULL, 0}})
 
 /* `fields` is ended by a NULL key. Nothing is written below the level that was set. */
 void sm_log_write(enum sm_log_level level, const char *event, const struct sm_log_field *fields);

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SM_MSG_DEPTH 128 /* no depth asked of skip and check goes further */
+
 enum sm_msg_kind {
     SM_MSG_NIL,
     SM_MSG_BOOL,
@@ -43,7 +45,8 @@ struct sm_msg_value {
 
 /* Reads the next head. False at the end and on anything broken; the reader does not move then. */
 bool sm_msg_next(struct sm_msg *msg, struct sm_msg_value *value);
-/* Steps over one whole value however deep; false when it is broken or nests deeper than `depth`. */
+/* Steps over one whole value; false, and the reader does not move, when it is broken or nests
+ * deeper than `depth` lists and maps (at most SM_MSG_DEPTH). Uses no stack per level. */
 bool sm_msg_skip(struct sm_msg *msg, int depth);
 /* True when the bytes are exactly one well-formed value no deeper than `depth`, with text keys in
  * every map. Uses no stack per level. */

@@ -1,7 +1,8 @@
 /*
  * The ring. `head` and `tail` run free and are masked on use, so that full and empty differ without
  * a spare place. Sleepers are signalled after the lock is let go: woken earlier they would run into
- * it. Not lock-free: a batch per lock makes the lock cheap, and one can reason about it. Thread: any.
+ * it. Not lock-free: a batch per lock makes the lock cheap, and one can reason about it. Thread:
+ * any.
  */
 #include "base/ring.h"
 

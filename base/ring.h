@@ -28,8 +28,8 @@ void sm_ring_free(struct sm_ring *ring);
 void sm_ring_put(struct sm_ring *ring, const uint32_t *items, size_t n);
 /* Puts them in front, in order: what is handed on again before anything else. */
 void sm_ring_put_front(struct sm_ring *ring, const uint32_t *items, size_t n);
-/* Takes up to `max`, waits at most `wait_us` for the first (0: does not wait; < 0: for ever). Returns how
- * many; 0 after the wait or when the ring is closed and empty. */
+/* Takes up to `max`, waits at most `wait_us` for the first (0: does not wait; < 0: for ever).
+ * Returns how many; 0 after the wait or when the ring is closed and empty. */
 size_t sm_ring_take(struct sm_ring *ring, uint32_t *items, size_t max, int64_t wait_us);
 /* How many are in it now. */
 size_t sm_ring_count(struct sm_ring *ring);

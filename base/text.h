@@ -31,5 +31,7 @@ size_t sm_text_cut(const char *text, size_t size);
 /* A copy of a URL or conninfo with its password replaced by "***" (user:pw@, password=.., also in a
  * query string). `out` gets at most `room` bytes with the NUL. */
 void sm_text_mask_url(const char *url, char *out, size_t room);
+/* Overwrites the password in place with as many '*', for a command line that `ps` shows. */
+void sm_text_blot_url(char *url);
 
 #endif

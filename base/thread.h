@@ -9,8 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Starts a named thread (at most 15 bytes) with all signals blocked and `stack` bytes of stack (0: 256 KiB). */
-int sm_thread_start(pthread_t *thread, const char *name, size_t stack, void *(*main)(void *), void *arg);
+/* Starts a named thread (at most 15 bytes) with `stack` bytes of stack (0: 256 KiB) and all signals
+ * blocked but those of faults (SIGSEGV and its like), whose handler must run. 0 or SM_E_NO_MEMORY.
+ */
+int sm_thread_start(pthread_t *thread, const char *name, size_t stack, void *(*main)(void *),
+                    void *arg);
 void sm_thread_join(pthread_t thread);
 
 void sm_lock_init(pthread_mutex_t *lock);

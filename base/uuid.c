@@ -1,9 +1,9 @@
 /*
- * UUIDs. Random bytes are fetched from the kernel a batch at a time and kept per thread, because one
- * system call per id would cost more than the rest of an enqueue; a fork is noticed by the process
- * id, so that parent and child never share a batch. Ids of one thread ascend within a millisecond
- * too (RFC 9562, 6.2, method 2): rows made together lie together. Not ordered across threads: that
- * would cost a shared line of cache for nothing. Thread: any.
+ * UUIDs. Random bytes are fetched from the kernel a batch at a time and kept per thread, because
+ * one system call per id would cost more than the rest of an enqueue; a fork is noticed by the
+ * process id, so that parent and child never share a batch. Ids of one thread ascend within a
+ * millisecond too (RFC 9562, 6.2, method 2): rows made together lie together. Not ordered across
+ * threads: that would cost a shared line of cache for nothing. Thread: any.
  */
 #include "base/uuid.h"
 

@@ -51,8 +51,7 @@ struct sm_run_in {
     size_t input_size;
     int attempt;             /* from 1 */
     struct sm_limits limits; /* final, see sm_limits_of; timeout_ms is kept by who sets *stop */
-    const _Atomic int
-        *stop; /* 0, or SM_E_CANCELLED, SM_E_TIMED_OUT, SM_E_STOPPED; NULL: never stops */
+    const _Atomic int *stop; /* 0 or SM_E_CANCELLED, _TIMED_OUT, _STOPPED; NULL: never stops */
     struct sm_progress *progress; /* NULL: not wanted */
     const struct sm_clock *clock; /* NULL: the machine's */
 };

@@ -55,7 +55,7 @@ int sm_err_set(struct sm_err *err, int code, const char *format, ...)
 int sm_err_setv(struct sm_err *err, int code, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 
-/* Puts "format: " in front of what *err says already; keeps and returns its code. */
+/* Puts "format: " in front of what *err (never NULL) says already; keeps and returns its code. */
 int sm_err_wrap(struct sm_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #ifdef __cplusplus

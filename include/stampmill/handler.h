@@ -35,6 +35,7 @@ enum sm_arg_kind {
     SM_ARG_CHOICE,  /* one of `choices` ("a|b|c"), read as its index from 0 */
     SM_ARG_CHOICES, /* a list of distinct ones of `choices`, read as a bit set; count in [min, max] */
     SM_ARG_TEXTS,   /* a list of TEXT, count within [min, max] */
+    SM_ARG_INTS,    /* a list of at most 1,024 INT, each within [min, max] */
     SM_ARG_MAPS,    /* a list of maps that fit `fields`, count within [min, max] */
 };
 
@@ -61,7 +62,7 @@ struct sm_value {
             size_t n;
         } text;
         struct {
-            const struct sm_value *v; /* TEXTS: n values; MAPS: n * (fields' row count) values */
+            const struct sm_value *v; /* TEXTS, INTS: n values; MAPS: n * (fields' row count) values */
             size_t n;                 /* elements */
         } list;
     } as;

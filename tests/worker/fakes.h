@@ -1,0 +1,60 @@
+/*
+ * The three seams as fakes, for driving the whole road in one thread with simulated time: a stream
+ * that keeps entries and owners, a table that keeps rows, a clock that goes forward when told. Each
+ * call of the queue or store counts; the n-th can be made to fail, before or after it had its
+ * effect.
+ */
+#ifndef SM_TESTS_FAKES_H
+#define SM_TESTS_FAKES_H
+
+#include "worker/worker.h"
+
+#define FAKE_ENTRIES 4096
+
+struct fake_entry {
+    struct sm_entry_id id;
+    char owner[40]; /* "": not delivered yet */
+    bool present;   /* in the stream */
+    bool pending;   /* in the pending list */
+    int64_t due_ms; /* parked until */
+    struct sm_tries tries;
+    struct sm_id job;
+    char type[32];
+    char args[64]; /* JSON */
+    int64_t at_ms;
+};
+
+struct fake_row {
+    struct sm_id id;
+    enum sm_state state;
+    int writes; /* how often a commit had this row */
+    char error_code[32];
+};
+
+struct fake_world {
+    struct sm_clock clock; /* first: the clock's functions cast back */
+    int64_t now_us;
+    struct fake_entry entry[FAKE_ENTRIES];
+    size_t entries;
+    struct fake_row row[FAKE_ENTRIES];
+    size_t rows;
+    size_t attempts;
+    int calls;      /* of queue and store so far */
+    int fail_at;    /* the number of the call that fails; 0: none */
+    bool fail_late; /* fails after its effect, as a lost reply does */
+    bool redis_down, postgres_down;
+    bool refuse_results;     /* PostgreSQL refuses rows with a result */
+    int settled_uncommitted; /* settles of entries whose job had no row: must stay 0 */
+    char worker[40];
+};
+
+struct fake_world *fake_world_new(void);
+void fake_world_free(struct fake_world *world);
+/* Adds a waiting job; `args` is JSON. */
+void fake_enqueue(struct fake_world *world, const char *type, const char *args, int64_t at_ms);
+struct sm_seams fake_seams(struct fake_world *world);
+struct fake_row *fake_find_row(struct fake_world *world, const struct sm_id *id);
+/* Entries still in the stream or pending. */
+size_t fake_unsettled(const struct fake_world *world);
+
+#endif

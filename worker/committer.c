@@ -1,0 +1,339 @@
+/*
+ * The committer. Order is fixed: run, COMMIT, settle. A batch is what has piled up while the last
+ * one was committing, at most SM_BATCH_ROWS rows or SM_BATCH_BYTES, ordered by id, no id twice.
+ *
+ * A crash between COMMIT and settle costs a second, harmless commit; a crash before COMMIT a second
+ * run. While a server is away everything stays where it is (held, the batch, stored), and the lack
+ * of free slots stops the fetcher.
+ */
+#include "worker/committer.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/uuid.h"
+
+#define ENVELOPES_KEEP (1u << 20)
+
+int sm_committer_init(struct sm_committer *c, struct sm_worker *w)
+{
+    memset(c, 0, sizeof *c);
+    c->w = w;
+    c->stats = &w->stats_committer;
+    c->q = w->seams.open_queue(w->seams.arg);
+    c->store = w->seams.open_store(w->seams.arg);
+    return c->q == NULL || c->store == NULL ? SM_E_NO_MEMORY : 0;
+}
+
+void sm_committer_free(struct sm_committer *c)
+{
+    if (c->q != NULL)
+        c->q->ops->close(c->q);
+    if (c->store != NULL)
+        c->store->ops->close(c->store);
+    sm_buf_free(&c->envelopes);
+}
+
+static struct sm_slot *slot_of(struct sm_committer *c, uint32_t i)
+{
+    return &c->w->slots.slot[i];
+}
+
+static void redis_failed(struct sm_committer *c, const char *what, const struct sm_err *err)
+{
+    sm_link_set_down(&c->redis, sm_mono_us(c->w->clock));
+    sm_worker_failed(c->w, c->stats, what, true, err);
+}
+
+/* ---- what is done -- */
+
+/* What a drain stopped goes back to Redis; what is no longer ours is forgotten. True when so. */
+static bool leave_out(struct sm_committer *c, uint32_t i)
+{
+    struct sm_slot *slot = slot_of(c, i);
+    if (atomic_load(&slot->given_up)) {
+        sm_count(c->stats, SM_C_GIVEN_UP, 1);
+        sm_slots_release(&c->w->slots, &i, 1, SM_BY_COMMITTER);
+        return true;
+    }
+    if (slot->out.code == SM_E_STOPPED) {
+        sm_hand_back(c->w, c->q, c->stats, &i, 1, SM_BY_COMMITTER);
+        return true;
+    }
+    return false;
+}
+
+/* Needs Redis: what the drain stopped is handed back here. */
+static void sift(struct sm_committer *c)
+{
+    size_t kept = 0;
+    for (size_t k = 0; k < c->held_n; k++)
+        if (!leave_out(c, c->held[k]))
+            c->held[kept++] = c->held[k];
+    c->held_n = kept;
+}
+
+static void take_done(struct sm_committer *c, int64_t wait_us)
+{
+    c->held_n += sm_ring_take(&c->w->done, c->held + c->held_n, SM_SLOTS - c->held_n, wait_us);
+}
+
+/* ---- making a batch -- */
+
+static const struct sm_slot *sort_slots; /* qsort has no argument; one committer in a process */
+
+static int by_id(const void *a, const void *b)
+{
+    const struct sm_slot *x = &sort_slots[*(const uint32_t *)a],
+                         *y = &sort_slots[*(const uint32_t *)b];
+    int order = sm_uuid_compare(&x->job.id, &y->job.id);
+    return order != 0 ? order : (*(const uint32_t *)a > *(const uint32_t *)b) * 2 - 1;
+}
+
+/* Moves from held to batch what one transaction may hold. */
+static void choose(struct sm_committer *c)
+{
+    size_t bytes = 0, n = 0;
+    while (n < c->held_n && n < SM_BATCH_ROWS) {
+        const struct sm_slot *slot = slot_of(c, c->held[n]);
+        bytes += slot->out.result_size + slot->out.body_size + 256;
+        if (slot->out.code != 0)
+            bytes += slot->job.memory_size;
+        if (n > 0 && bytes > SM_BATCH_BYTES)
+            break;
+        c->batch[n] = c->held[n];
+        n++;
+    }
+    c->batch_n = n;
+    memmove(c->held, c->held + n, (c->held_n - n) * sizeof *c->held);
+    c->held_n -= n;
+}
+
+/* The second of two with one id waits for the next batch. */
+static void sort_out_twins(struct sm_committer *c)
+{
+    size_t kept = 0;
+    sort_slots = c->w->slots.slot;
+    qsort(c->batch, c->batch_n, sizeof *c->batch, by_id);
+    for (size_t k = 0; k < c->batch_n; k++) {
+        if (kept > 0 && sm_uuid_compare(&slot_of(c, c->batch[k])->job.id,
+                                        &slot_of(c, c->batch[kept - 1])->job.id) == 0)
+            c->held[c->held_n++] = c->batch[k];
+        else
+            c->batch[kept++] = c->batch[k];
+    }
+    c->batch_n = kept;
+}
+
+/* Marks the failures among the batch of one queue that are no longer ours. */
+static int mark_lost(struct sm_committer *c, int queue, struct sm_err *err)
+{
+    struct sm_entry_id ids[SM_TICK_MOST];
+    struct sm_slot *of[SM_TICK_MOST];
+    bool owned[SM_TICK_MOST];
+    for (size_t k = 0; k < c->batch_n;) {
+        size_t n = 0;
+        for (; k < c->batch_n && n < SM_TICK_MOST; k++) {
+            struct sm_slot *slot = slot_of(c, c->batch[k]);
+            if (slot->queue == queue && slot->out.code != 0)
+                of[n] = slot, ids[n++] = slot->entry;
+        }
+        int rc = n == 0 ? 0 : c->q->ops->still_owned(c->q, queue, ids, n, owned, err);
+        if (rc != 0)
+            return rc;
+        for (size_t i = 0; i < n; i++)
+            if (!owned[i])
+                atomic_store(&of[i]->given_up, 1);
+    }
+    return 0;
+}
+
+/* Before a failure is committed: is the entry still ours? A stale worker must not bury. Where Redis
+ * does not answer all is held. */
+static bool drop_lost_failures(struct sm_committer *c)
+{
+    struct sm_err err;
+    size_t kept = 0;
+    for (int queue = 0; queue < c->w->options->queues_n; queue++)
+        if (mark_lost(c, queue, &err) != 0) {
+            memcpy(c->held + c->held_n, c->batch, c->batch_n * sizeof *c->batch);
+            c->held_n += c->batch_n;
+            c->batch_n = 0;
+            redis_failed(c, "asking for owners failed", &err);
+            return false;
+        }
+    for (size_t k = 0; k < c->batch_n; k++)
+        if (!leave_out(c, c->batch[k]))
+            c->batch[kept++] = c->batch[k];
+    c->batch_n = kept;
+    return kept > 0;
+}
+
+/* ---- PostgreSQL -- */
+
+static void store_failed(struct sm_committer *c, const char *what, const struct sm_err *err)
+{
+    c->under_way = false;
+    sm_link_set_down(&c->postgres, sm_mono_us(c->w->clock));
+    sm_worker_failed(c->w, c->stats, what, false, err);
+}
+
+static bool store_ready(struct sm_committer *c)
+{
+    struct sm_err err;
+    if (c->postgres.up)
+        return true;
+    if (!sm_link_due(&c->postgres, sm_mono_us(c->w->clock)))
+        return false;
+    if (c->store->ops->connect(c->store, 1000, &err) != 0) {
+        store_failed(c, "PostgreSQL connection failed", &err);
+        return false;
+    }
+    sm_link_set_up(&c->postgres);
+    atomic_store(&c->w->postgres_up, true);
+    return true;
+}
+
+static void begin(struct sm_committer *c)
+{
+    struct sm_err err;
+    struct sm_batch batch = {c->row_of, c->batch_n, c->attempts, c->attempts_n};
+    if (c->store->ops->commit_start(c->store, &batch, c->w->name, &err) != 0) {
+        store_failed(c, "commit failed", &err);
+        return;
+    }
+    c->under_way = true;
+    c->began_us = sm_mono_us(c->w->clock);
+}
+
+/* A row that PostgreSQL refuses becomes the failure of its job, in the next batch. */
+static void refused(struct sm_committer *c, uint32_t i, const char *why)
+{
+    struct sm_slot *slot = slot_of(c, i);
+    SM_ASSERT(slot->out.code != SM_E_REFUSED); /* a plain failure row cannot be refused */
+    sm_run_out_free(&slot->out);
+    memset(&slot->job.tags, 0, sizeof slot->job.tags);
+    slot->out.code = SM_E_REFUSED;
+    slot->out.error_text = strdup(why);
+    sm_count(c->stats, SM_C_RESULT_REFUSED, 1);
+    c->held[c->held_n++] = i;
+}
+
+static void count_row(struct sm_committer *c, const struct sm_row *row, enum sm_verdict verdict)
+{
+    static const enum sm_counter of[] = {[SM_STATE_DEAD] = SM_C_DEAD,
+                                         [SM_STATE_CANCELLED] = SM_C_CANCELLED,
+                                         [SM_STATE_SUCCEEDED] = SM_C_SUCCEEDED};
+    sm_count(c->stats, verdict == SM_VERDICT_STOOD ? of[row->state] : SM_C_SUPERSEDED, 1);
+}
+
+static void committed(struct sm_committer *c, const struct sm_commit_result *result)
+{
+    for (size_t k = 0; k < c->batch_n; k++) {
+        if (c->verdicts[k] == SM_VERDICT_REFUSED) {
+            refused(c, c->batch[k], result->refusal);
+            continue;
+        }
+        count_row(c, &c->rows[k], c->verdicts[k]);
+        sm_slot_move(&c->w->slots, c->batch[k], SM_STORED, SM_BY_COMMITTER);
+        c->stored[c->stored_n++] = c->batch[k];
+    }
+    c->under_way = false;
+    c->batch_n = 0;
+    sm_count(c->stats, SM_C_BATCHES, 1);
+    sm_hist_add(&c->stats->commit, sm_mono_us(c->w->clock) - c->began_us, 1);
+    if (c->envelopes.room > ENVELOPES_KEEP)
+        sm_buf_free(&c->envelopes);
+}
+
+static void finish(struct sm_committer *c, int64_t wait_us)
+{
+    struct sm_commit_result result = {.verdicts = c->verdicts};
+    struct sm_err err;
+    int rc = c->store->ops->commit_wait(c->store, wait_us, &result, &err);
+    if (rc < 0)
+        store_failed(c, "commit failed", &err);
+    else if (rc == 0)
+        committed(c, &result);
+}
+
+/* Begins the next batch, or the same one again after a failure. */
+static void start(struct sm_committer *c)
+{
+    if (c->under_way || c->held_n + c->batch_n == 0 || !store_ready(c))
+        return;
+    if (c->batch_n == 0 && sm_queue_ready(c->w, c->q, &c->redis, c->stats)) {
+        sift(c);
+        choose(c);
+        sort_out_twins(c);
+        if (drop_lost_failures(c))
+            sm_rows_build(c);
+    }
+    if (c->batch_n > 0)
+        begin(c);
+}
+
+/* ---- Redis -- */
+
+/* Settles the stored of one queue; 0 or what failed. Failures go by owner, successes natively. */
+static int settle_queue(struct sm_committer *c, int queue, struct sm_err *err)
+{
+    static struct sm_entry_id plain[SM_SLOTS], tried[SM_SLOTS], owned[SM_SLOTS];
+    size_t plain_n = 0, tried_n = 0, owned_n = 0;
+    for (size_t k = 0; k < c->stored_n; k++) {
+        const struct sm_slot *slot = slot_of(c, c->stored[k]);
+        if (slot->queue != queue)
+            continue;
+        const struct sm_tries *t = &slot->tries;
+        if (slot->out.code != 0)
+            owned[owned_n++] = slot->entry;
+        else
+            plain[plain_n++] = slot->entry;
+        if (slot->out.code == 0 && (t->attempts | t->crashes | t->suspect | t->releases) != 0)
+            tried[tried_n++] = slot->entry;
+    }
+    int rc = plain_n == 0 ? 0 : c->q->ops->settle(c->q, queue, plain, plain_n, tried, tried_n, err);
+    for (size_t at = 0; rc == 0 && at < owned_n; at += SM_TICK_MOST) {
+        size_t n = owned_n - at < SM_TICK_MOST ? owned_n - at : SM_TICK_MOST;
+        rc = c->q->ops->drop(c->q, queue, owned + at, n, NULL, err);
+    }
+    return rc;
+}
+
+static void settle(struct sm_committer *c)
+{
+    struct sm_err err;
+    if (c->stored_n == 0 || !sm_queue_ready(c->w, c->q, &c->redis, c->stats))
+        return;
+    if (sm_run_digest(c->q->ops->run_id(c->q)) != atomic_load(&c->w->audited_run))
+        return; /* another Redis run: nothing is settled before the audit */
+    for (int queue = 0; queue < c->w->options->queues_n; queue++)
+        if (settle_queue(c, queue, &err) != 0) {
+            redis_failed(c, "settling failed", &err);
+            return;
+        }
+    for (size_t k = 0; k < c->stored_n; k++)
+        sm_slot_move(&c->w->slots, c->stored[k], SM_SETTLED, SM_BY_COMMITTER);
+    sm_count(c->stats, SM_C_SETTLED, c->stored_n);
+    sm_slots_release(&c->w->slots, c->stored, c->stored_n, SM_BY_COMMITTER);
+    c->stored_n = 0;
+}
+
+bool sm_committer_turn(struct sm_committer *c, int64_t wait_us)
+{
+    bool idle = c->held_n + c->batch_n + c->stored_n == 0;
+    sm_worker_turned(c->w, SM_LOOP_COMMITTER);
+    take_done(c, idle ? wait_us : 0);
+    if (c->under_way)
+        finish(c, wait_us);
+    take_done(c, 0);
+    start(c);
+    settle(c); /* while PostgreSQL works on the next batch */
+    bool left = c->held_n + c->batch_n + c->stored_n > 0;
+    bool stuck = left && !(c->redis.up && c->postgres.up) && wait_us > 0;
+    if (stuck)
+        poll(NULL, 0, 10); /* both wait for their next try */
+    return left || !sm_ring_closed(&c->w->done) || sm_ring_count(&c->w->done) > 0;
+}

@@ -1,0 +1,48 @@
+/*
+ * The committer: batches what is done, commits it to PostgreSQL, and only then settles it in Redis.
+ * Thread: its own.
+ */
+#ifndef SM_WORKER_COMMITTER_H
+#define SM_WORKER_COMMITTER_H
+
+#include "worker/worker.h"
+
+struct sm_committer {
+    struct sm_worker *w;
+    struct sm_stats *stats;
+    struct sm_queue *q;
+    struct sm_store *store;
+    struct sm_link redis, postgres;
+
+    uint32_t held[SM_SLOTS]; /* DONE, waiting for a batch; oldest first */
+    size_t held_n;
+    uint32_t batch[SM_BATCH_ROWS]; /* being committed, by job id */
+    size_t batch_n;
+    bool under_way;
+    int64_t began_us;
+    uint32_t stored[SM_SLOTS]; /* STORED, waiting for their settle */
+    size_t stored_n;
+
+    struct sm_row rows[SM_BATCH_ROWS];
+    const struct sm_row *row_of[SM_BATCH_ROWS];
+    enum sm_verdict verdicts[SM_BATCH_ROWS];
+    struct sm_attempt attempts[SM_BATCH_ROWS];
+    size_t attempts_n;
+    struct sm_buf envelopes; /* of the rows that did not succeed */
+    size_t envelope_at[SM_BATCH_ROWS], envelope_size[SM_BATCH_ROWS];
+};
+
+int sm_committer_init(struct sm_committer *c, struct sm_worker *w);
+void sm_committer_free(struct sm_committer *c);
+/* One step: takes what is done, begins or goes on with a commit, settles; waits at most wait_us.
+ * False when nothing is left and the done ring is closed. */
+bool sm_committer_turn(struct sm_committer *c, int64_t wait_us);
+
+/* ---- rows.c: a slot as the row that is written -- */
+
+/* Fills rows, attempts and envelopes for c->batch. */
+void sm_rows_build(struct sm_committer *c);
+/* The state a slot ends in by its code. */
+enum sm_state sm_slot_end(const struct sm_slot *slot);
+
+#endif

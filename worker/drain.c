@@ -1,0 +1,128 @@
+/*
+ * The drain: source to sink. Fetching stops; what has not started is handed back (same entry, same
+ * place, uncharged); what runs may finish within shutdown_timeout; everything done is committed and
+ * settled; then Redis is asked whether this worker owns anything, and only if not is it struck off
+ * and its box removed. What could not be finished stays owned until a successor takes it over by
+ * the box.
+ */
+#include <poll.h>
+#include <stdlib.h>
+
+#include "base/thread.h"
+#include "worker/daemon.h"
+
+#define STOP_GRACE_MS 2000
+#define COMMIT_GRACE_MS 5000
+#define LOOK_MS 10
+
+struct patience {
+    const struct sm_clock *clock;
+    int64_t until_us;
+    bool (*hurry)(void);
+};
+
+/* Waits until `done` says so; false when patience ended first. */
+static bool wait_for(const struct patience *p, bool (*done)(struct sm_daemon *),
+                     struct sm_daemon *d)
+{
+    while (!done(d)) {
+        if (sm_mono_us(p->clock) >= p->until_us || p->hurry())
+            return done(d);
+        poll(NULL, 0, LOOK_MS);
+    }
+    return true;
+}
+
+static bool stamps_ended(struct sm_daemon *d)
+{
+    return atomic_load(&d->stamps_alive) == 0;
+}
+
+static bool committer_ended(struct sm_daemon *d)
+{
+    return atomic_load(&d->committer_ended);
+}
+
+static bool never(void)
+{
+    return false;
+}
+
+static struct patience patience(struct sm_daemon *d, int64_t ms, bool (*hurry)(void))
+{
+    return (struct patience){d->w.clock, sm_mono_us(d->w.clock) + ms * 1000, hurry};
+}
+
+/* The fetcher's thread has ended: its first connection is ours to use. */
+static void hand_back_ready(struct sm_daemon *d)
+{
+    static uint32_t items[SM_SLOTS];
+    struct sm_fetcher_queue *fq = &d->fetcher.queue[0];
+    size_t n = sm_ring_take(&d->w.ready, items, SM_SLOTS, 0);
+    if (n == 0)
+        return;
+    sm_queue_ready(&d->w, fq->q, &fq->link, &d->w.stats_fetcher);
+    sm_hand_back(&d->w, fq->q, &d->w.stats_fetcher, items, n, SM_BY_DRAIN);
+    sm_log(SM_LOG_INFO, "unstarted jobs handed back", SM_N("jobs", n));
+}
+
+static void ask_to_stop(struct sm_daemon *d)
+{
+    for (uint32_t i = 0; i < d->w.slots.n; i++) {
+        int none = 0;
+        if (sm_slot_state(&d->w.slots.slot[i]) == SM_RUNNING)
+            atomic_compare_exchange_strong(&d->w.slots.slot[i].stop, &none, SM_E_STOPPED);
+    }
+}
+
+/* True when every run ended by itself. */
+static bool finish_runs(struct sm_daemon *d, bool (*hurry)(void))
+{
+    struct patience p = patience(d, d->w.options->shutdown_ms, hurry);
+    sm_ring_close(&d->w.ready);
+    if (wait_for(&p, stamps_ended, d))
+        return true;
+    sm_log(SM_LOG_WARN, "jobs still run at the end of shutdown_timeout: asked to stop",
+           SM_N("jobs", atomic_load(&d->w.slots.running)));
+    ask_to_stop(d);
+    p = patience(d, STOP_GRACE_MS, never);
+    wait_for(&p, stamps_ended, d);
+    return false;
+}
+
+static void free_all(struct sm_daemon *d)
+{
+    for (int i = 0; i < d->w.options->stamps; i++) {
+        sm_thread_join(d->stamp_threads[i]);
+        sm_stamp_free(&d->stamps[i]);
+    }
+    sm_thread_join(d->committer_thread);
+    sm_status_stop(d->status);
+    sm_fetcher_free(&d->fetcher);
+    sm_committer_free(&d->committer);
+    sm_keeper_free(&d->keeper);
+    sm_worker_free(&d->w);
+    free(d->stamps);
+    free(d->stamp_threads);
+}
+
+int sm_daemon_drain(struct sm_daemon *d, bool (*hurry)(void))
+{
+    sm_log(SM_LOG_INFO, "drain begins");
+    atomic_store(&d->w.draining, true);
+    sm_thread_join(d->fetcher_thread);
+    hand_back_ready(d);
+    bool finished = finish_runs(d, hurry);
+    hand_back_ready(d); /* what a stamp put back in front */
+    sm_ring_close(&d->w.done);
+    struct patience p = patience(d, COMMIT_GRACE_MS, never);
+    bool ended = stamps_ended(d) && wait_for(&p, committer_ended, d);
+    atomic_store(&d->keeper_stop, true);
+    sm_thread_join(d->keeper_thread);
+    bool left = ended && sm_keeper_leave(&d->keeper);
+    sm_box_close(d->box, left);
+    sm_log(SM_LOG_INFO, "drained", SM_S("left", left && finished ? "nothing" : "jobs handed back"));
+    if (ended)
+        free_all(d);
+    return left && finished ? SM_EXIT_DRAINED : SM_EXIT_HANDED_BACK;
+}

@@ -1,0 +1,25 @@
+/*
+ * The state of one connection as its thread sees it: up, or down with the time of the next try
+ * (50 ms doubling to 2 s, with jitter). Thread: its owner.
+ */
+#ifndef SM_WORKER_LINK_H
+#define SM_WORKER_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sm_link {
+    bool up;
+    int failures;
+    int64_t retry_us; /* monotonic */
+};
+
+static inline bool sm_link_due(const struct sm_link *link, int64_t now_us)
+{
+    return now_us >= link->retry_us;
+}
+
+void sm_link_set_up(struct sm_link *link);
+void sm_link_set_down(struct sm_link *link, int64_t now_us);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * stampmilld: reads its settings, starts, waits for a signal, drains.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "worker/daemon.h"
+
+static sigset_t drain_signals;
+
+static int usage(void)
+{
+    printf("Usage: stampmilld [settings]\n\n"
+           "Takes jobs from Redis queues, runs them on every core, stores each result in "
+           "PostgreSQL once.\n"
+           "TERM or INT drains; a second one hurries.\n\n"
+           "  --help            this text\n"
+           "  --version         the version\n"
+           "  --print-config    the settings in force with their origin, secrets masked\n\n");
+    sm_options_help(stdout);
+    printf("\nExit: 0 drained, 64 usage, 69 Redis or PostgreSQL unreachable, 70 internal,\n"
+           "75 drained with jobs handed back, 78 configuration or schema.\n");
+    return 0;
+}
+
+static bool is_word(int argc, char **argv, const char *word)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], word) == 0)
+            return true;
+    return false;
+}
+
+/* Takes --print-config out of the words, so that the settings are all that is left. */
+static bool take_word(int *argc, char **argv, const char *word)
+{
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], word) != 0)
+            continue;
+        memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i) * sizeof *argv);
+        (*argc)--;
+        return true;
+    }
+    return false;
+}
+
+/* All threads inherit the mask: signals are for main alone, and a broken pipe is an error return.
+ */
+static void block_signals(void)
+{
+    sigemptyset(&drain_signals);
+    sigaddset(&drain_signals, SIGTERM);
+    sigaddset(&drain_signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &drain_signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static bool another_signal(void)
+{
+    struct timespec now = {0, 0};
+    return sigtimedwait(&drain_signals, NULL, &now) > 0;
+}
+
+static int fail(const struct sm_err *err)
+{
+    fprintf(stderr, "stampmilld: %s\n", err->text);
+    return sm_exit_of(err->code);
+}
+
+int main(int argc, char **argv)
+{
+    static struct sm_options options;
+    static struct sm_daemon daemon;
+    struct sm_err err;
+    int signal_number;
+    if (is_word(argc, argv, "--help") || is_word(argc, argv, "-h"))
+        return usage();
+    if (is_word(argc, argv, "--version"))
+        return puts("stampmilld " STAMPMILL_VERSION) < 0;
+    bool print = take_word(&argc, argv, "--print-config");
+    if (sm_options_read(&options, argc - 1, argv + 1, &err) != 0)
+        return fail(&err);
+    if (print)
+        return sm_options_print(stdout), 0;
+    sm_log_setup(options.log_level, options.log_format);
+    block_signals();
+    if (sm_daemon_start(&daemon, &options, &err) != 0)
+        return fail(&err);
+    if (sigwait(&drain_signals, &signal_number) != 0)
+        return SM_EXIT_INTERNAL;
+    return sm_daemon_drain(&daemon, another_signal);
+}

@@ -1,0 +1,125 @@
+/*
+ * A stamp: takes jobs from the ready ring, runs their handlers, puts them into the done ring. Never
+ * touches the network.
+ *
+ * Tiny jobs are taken several at once, so that lock and wake-up are paid per batch; a batch whose
+ * jobs turn out long is put back in front for the other stamps.
+ */
+#include <poll.h>
+#include <string.h>
+
+#include "worker/worker.h"
+
+#define BATCH_NS 1000000 /* a batch is about a millisecond of work */
+#define UNTRUSTED_MS 10  /* how often a stamp looks whether the lease may be relied on again */
+
+int sm_stamp_init(struct sm_stamp *stamp, struct sm_worker *w, int number)
+{
+    memset(stamp, 0, sizeof *stamp);
+    stamp->w = w;
+    stamp->stats = &w->stats_stamps[number];
+    stamp->runner = sm_runner_new();
+    return stamp->runner == NULL ? SM_E_NO_MEMORY : 0;
+}
+
+void sm_stamp_free(struct sm_stamp *stamp)
+{
+    sm_runner_free(stamp->runner);
+}
+
+static size_t batch_size(struct sm_worker *w)
+{
+    int64_t each = atomic_load_explicit(&w->mean_run_ns, memory_order_relaxed);
+    size_t most = (size_t)(BATCH_NS / (each < 1000 ? 1000 : each));
+    size_t share = sm_ring_count(&w->ready) / (size_t)w->options->stamps;
+    size_t n = most < share ? most : share;
+    return n < 1 ? 1 : n > 64 ? 64 : n;
+}
+
+static struct sm_run_in input_of(struct sm_worker *w, struct sm_slot *slot)
+{
+    struct sm_run_in in = {
+        .type = slot->type,
+        .args = slot->job.args.p,
+        .args_size = slot->job.args.n,
+        .input = slot->job.input.p,
+        .input_size = slot->job.input.n,
+        .attempt = slot->tries.attempts + 1,
+        .limits = sm_limits_of(slot->type, &w->options->limits),
+        .stop = &slot->stop,
+        .clock = w->clock,
+    };
+    if (slot->job.timeout_ms > 0)
+        in.limits.timeout_ms = slot->job.timeout_ms;
+    return in;
+}
+
+/* A moving mean over about 64 runs; a lost update among stamps does not matter. */
+static void note_run(struct sm_worker *w, int64_t run_us)
+{
+    int64_t mean = atomic_load_explicit(&w->mean_run_ns, memory_order_relaxed);
+    atomic_store_explicit(&w->mean_run_ns, mean + (run_us * 1000 - mean) / 64,
+                          memory_order_relaxed);
+}
+
+static void account(struct sm_stamp *stamp, struct sm_slot *slot, int64_t run_us)
+{
+    struct sm_stats *stats = stamp->stats;
+    sm_count(stats, SM_C_STARTED, 1);
+    sm_hist_add(&stats->run, run_us, 1);
+    int64_t waited = slot->started_us - slot->job.enqueued_ms * 1000;
+    sm_hist_add(&stats->wait, waited < 0 ? 0 : waited, 1); /* the producer's clock may be ahead */
+    atomic_fetch_add_explicit(&stats->cpu_us, (uint64_t)slot->cpu_us, memory_order_relaxed);
+    sm_slot_charge(&stamp->w->slots, slot, slot->out.result_size + slot->out.body_size);
+    note_run(stamp->w, run_us);
+}
+
+/* Runs one job. *cpu_us is the thread's CPU time, read once between two jobs. */
+static void run(struct sm_stamp *stamp, uint32_t i, int64_t *cpu_us)
+{
+    struct sm_worker *w = stamp->w;
+    struct sm_slot *slot = &w->slots.slot[i];
+    struct sm_run_in in = input_of(w, slot);
+    int64_t began = sm_mono_us(w->clock);
+    slot->started_us = sm_wall_us(w->clock);
+    atomic_store(&slot->timeout_us, in.limits.timeout_ms * 1000);
+    atomic_store(&slot->since_us, began);
+    sm_slot_move(&w->slots, i, SM_RUNNING, SM_BY_STAMP);
+    if (slot->job.expires_ms > 0 && slot->started_us / 1000 >= slot->job.expires_ms)
+        slot->out.code = SM_E_EXPIRED;
+    else
+        sm_runner_run(stamp->runner, &in, &slot->out);
+    int64_t ran = sm_mono_us(w->clock) - began, cpu = sm_thread_cpu_us();
+    slot->finished_us = slot->started_us + ran;
+    slot->cpu_us = cpu - *cpu_us;
+    *cpu_us = cpu;
+    account(stamp, slot, ran);
+    sm_slot_move(&w->slots, i, SM_DONE, SM_BY_STAMP);
+}
+
+bool sm_stamp_turn(struct sm_stamp *stamp, int64_t wait_us)
+{
+    struct sm_worker *w = stamp->w;
+    size_t n = sm_ring_take(&w->ready, stamp->items, batch_size(w), wait_us), done = 0, k = 0;
+    if (n == 0)
+        return !sm_ring_closed(&w->ready);
+    if (!sm_worker_trusts_lease(w)) {
+        sm_ring_put_front(&w->ready, stamp->items, n);
+        if (wait_us != 0)
+            poll(NULL, 0, UNTRUSTED_MS);
+        return true;
+    }
+    int64_t began = sm_mono_us(w->clock), cpu_us = sm_thread_cpu_us();
+    for (; k < n && (k == 0 || sm_mono_us(w->clock) - began < BATCH_NS / 1000); k++) {
+        if (atomic_load(&w->slots.slot[stamp->items[k]].given_up)) {
+            sm_slots_release(&w->slots, &stamp->items[k], 1, SM_BY_STAMP);
+            continue;
+        }
+        run(stamp, stamp->items[k], &cpu_us);
+        stamp->done[done++] = stamp->items[k];
+    }
+    if (k < n)
+        sm_ring_put_front(&w->ready, &stamp->items[k], n - k);
+    sm_ring_put(&w->done, stamp->done, done);
+    return true;
+}

@@ -1,0 +1,108 @@
+/*
+ * What the threads share: setting up, the trust in the lease, and the one place where a failed call
+ * of Redis or PostgreSQL is logged.
+ */
+#include "worker/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/backoff.h"
+#include "base/check.h"
+#include "base/uuid.h"
+
+int sm_worker_init(struct sm_worker *w, const struct sm_options *options,
+                   const struct sm_seams *seams, const char *name, struct sm_box *box)
+{
+    memset(w, 0, sizeof *w);
+    w->options = options;
+    w->seams = *seams;
+    w->clock = seams->clock;
+    SM_ASSERT(strlen(name) < sizeof w->name);
+    strcpy(w->name, name);
+    w->stats_stamps = calloc((size_t)options->stamps, sizeof *w->stats_stamps);
+    if (w->stats_stamps == NULL || sm_slots_init(&w->slots, SM_SLOTS, box) != 0 ||
+        sm_ring_init(&w->ready, SM_SLOTS) != 0 || sm_ring_init(&w->done, SM_SLOTS) != 0)
+        return SM_E_NO_MEMORY;
+    atomic_store(&w->audit_wanted, true);
+    for (int i = 0; i < SM_LOOPS; i++)
+        sm_worker_turned(w, (enum sm_loop)i);
+    return 0;
+}
+
+void sm_worker_free(struct sm_worker *w)
+{
+    sm_slots_free(&w->slots);
+    sm_ring_free(&w->ready);
+    sm_ring_free(&w->done);
+    free(w->stats_stamps);
+}
+
+bool sm_worker_trusts_lease(const struct sm_worker *w)
+{
+    int64_t beat = atomic_load(&w->beat_us);
+    return beat != 0 && sm_mono_us(w->clock) - beat < w->options->lease_ms * 1000 / 2;
+}
+
+int64_t sm_worker_redis_ms(const struct sm_worker *w)
+{
+    return (sm_wall_us(w->clock) + atomic_load(&w->redis_ahead_us)) / 1000;
+}
+
+void sm_worker_turned(struct sm_worker *w, enum sm_loop loop)
+{
+    atomic_store(&w->turned_us[loop], sm_mono_us(w->clock));
+}
+
+uint64_t sm_run_digest(const char *run_id)
+{
+    uint64_t digest = 14695981039346656037u; /* FNV-1a */
+    for (; *run_id != '\0'; run_id++)
+        digest = (digest ^ (unsigned char)*run_id) * 1099511628211u;
+    return digest | 1;
+}
+
+void sm_worker_failed(struct sm_worker *w, struct sm_stats *stats, const char *what, bool redis,
+                      const struct sm_err *err)
+{
+    sm_count(stats, redis ? SM_C_REDIS_ERRORS : SM_C_POSTGRES_ERRORS, 1);
+    sm_log(SM_LOG_WARN, what, SM_S("error", sm_error_name(err->code)), SM_S("text", err->text));
+    if (redis) {
+        atomic_store(&w->redis_up, false);
+        atomic_store(&w->audit_wanted, true);
+    } else {
+        atomic_store(&w->postgres_up, false);
+    }
+}
+
+void sm_link_set_up(struct sm_link *link)
+{
+    link->up = true;
+    link->failures = 0;
+}
+
+void sm_link_set_down(struct sm_link *link, int64_t now_us)
+{
+    uint32_t random;
+    sm_random(&random, sizeof random);
+    link->up = false;
+    link->retry_us = now_us + 1000 * sm_backoff_ms(50, 2000, ++link->failures, random);
+}
+
+bool sm_queue_ready(struct sm_worker *w, struct sm_queue *q, struct sm_link *link,
+                    struct sm_stats *stats)
+{
+    struct sm_err err;
+    if (link->up)
+        return true;
+    if (!sm_link_due(link, sm_mono_us(w->clock)))
+        return false;
+    if (q->ops->connect(q, 1000, &err) != 0) {
+        sm_link_set_down(link, sm_mono_us(w->clock));
+        sm_worker_failed(w, stats, "Redis connection failed", true, &err);
+        return false;
+    }
+    sm_link_set_up(link);
+    atomic_store(&w->redis_up, true);
+    return true;
+}

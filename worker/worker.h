@@ -1,0 +1,115 @@
+/*
+ * The worker: what the daemon's threads share. Each thread's own matters stand in its own struct
+ * and file; here is the road between them (slots, rings) and what one thread tells another
+ * (atomics).
+ *
+ *     fetcher --ready ring--> stamps --done ring--> committer --free ring--> fetcher
+ *
+ * A thread is a loop over a turn function. A turn does one bounded piece of work and never waits
+ * longer than it is told, so that tests can drive the whole road in one thread with simulated time.
+ *
+ * No thread holds two locks; batches are taken under a ring's lock and worked on outside it.
+ */
+#ifndef SM_WORKER_WORKER_H
+#define SM_WORKER_WORKER_H
+
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "queue/queue.h"
+#include "store/store.h"
+#include "worker/link.h"
+#include "worker/options.h"
+#include "worker/slot.h"
+#include "worker/stats.h"
+
+#define SM_SLOTS 4096      /* jobs in hand at most: fetched, ready, done, being committed */
+#define SM_BATCH_ROWS 1024 /* rows of one transaction */
+#define SM_BATCH_BYTES (8u << 20)
+#define SM_FETCH_MOST 1024 /* entries of one fetch */
+#define SM_TICK_MOST 100   /* entries a script touches */
+
+/* The seams: where connections come from. A test gives its own. */
+struct sm_seams {
+    const struct sm_clock *clock;
+    struct sm_queue *(*open_queue)(void *arg); /* NULL without memory */
+    struct sm_store *(*open_store)(void *arg);
+    void *arg;
+};
+
+/* Loops whose standing still must stop the beat. */
+enum sm_loop { SM_LOOP_FETCHER, SM_LOOP_COMMITTER, SM_LOOPS };
+
+struct sm_worker {
+    const struct sm_options *options;
+    struct sm_seams seams;
+    const struct sm_clock *clock;
+    char name[40]; /* this worker's identity: the consumer's name in Redis */
+    struct sm_slots slots;
+    struct sm_ring ready, done;
+
+    _Atomic int64_t beat_us;        /* monotonic start of the last beat that was answered */
+    _Atomic int64_t redis_ahead_us; /* Redis's clock minus ours */
+    _Atomic bool paused[SM_QUEUES_MAX];
+    _Atomic uint64_t audited_run; /* digest of the Redis run that was audited last */
+    _Atomic bool audit_wanted;    /* a connection was lost: audit soon */
+    _Atomic int64_t turned_us[SM_LOOPS];
+    _Atomic bool draining;       /* nothing new is fetched or started */
+    _Atomic int64_t mean_run_ns; /* moving mean of run times */
+
+    _Atomic bool redis_up, postgres_up; /* as seen by the last call */
+    struct sm_stats stats_fetcher, stats_committer, stats_keeper;
+    struct sm_stats *stats_stamps; /* options->stamps of them */
+};
+
+/* Sets up slots and rings. 0 or SM_E_NO_MEMORY. `box` may be NULL. */
+int sm_worker_init(struct sm_worker *w, const struct sm_options *options,
+                   const struct sm_seams *seams, const char *name, struct sm_box *box);
+void sm_worker_free(struct sm_worker *w);
+
+/* True while the lease may be relied on: half a lease after the last acknowledged beat. */
+bool sm_worker_trusts_lease(const struct sm_worker *w);
+/* Redis's clock now, ms, as far as known. */
+int64_t sm_worker_redis_ms(const struct sm_worker *w);
+/* Notes that a loop has turned. */
+void sm_worker_turned(struct sm_worker *w, enum sm_loop loop);
+/* A digest of a Redis run id, never 0. */
+uint64_t sm_run_digest(const char *run_id);
+
+/* Logs a failed call, counts it, and notes what of it the whole worker must know: which server is
+ * down, and that an audit is due. */
+void sm_worker_failed(struct sm_worker *w, struct sm_stats *stats, const char *what, bool redis,
+                      const struct sm_err *err);
+
+/* ---- intake (fetcher and keeper) -- */
+
+/* Takes deliveries into slots: parks what is not due, refuses what cannot run, and puts the rest
+ * into the ready ring (in front with `first`). There must be a free slot for each. Empties *in. */
+void sm_intake_take(struct sm_worker *w, struct sm_queue *q, struct sm_stats *stats,
+                    struct sm_intake *in, bool first);
+/* Hands slots back to :free in Redis and frees them; what Redis does not answer is left to the
+ * lease. */
+void sm_hand_back(struct sm_worker *w, struct sm_queue *q, struct sm_stats *stats,
+                  const uint32_t *items, size_t n, enum sm_mover by);
+
+/* ---- stamps -- */
+
+struct sm_stamp {
+    struct sm_worker *w;
+    struct sm_stats *stats;
+    struct sm_runner *runner;
+    uint32_t items[64];
+    uint32_t done[64];
+};
+
+int sm_stamp_init(struct sm_stamp *stamp, struct sm_worker *w, int number);
+void sm_stamp_free(struct sm_stamp *stamp);
+/* Takes jobs (waits at most wait_us for one), runs them, puts them into the done ring. False when
+ * the ready ring is closed and empty. */
+bool sm_stamp_turn(struct sm_stamp *stamp, int64_t wait_us);
+
+/* Makes the open connection `q` usable when it is not and it is time to try; true when it is. */
+bool sm_queue_ready(struct sm_worker *w, struct sm_queue *q, struct sm_link *link,
+                    struct sm_stats *stats);
+
+#endif
