@@ -1,5 +1,6 @@
 /*
- * Looking at queues, for the CLI. Never changes anything. Thread: an inspector belongs to its caller.
+ * Looking at queues, for the CLI. Never changes anything. Thread: an inspector belongs to its
+ * caller.
  */
 #ifndef SM_QUEUE_INSPECT_H
 #define SM_QUEUE_INSPECT_H
@@ -14,14 +15,14 @@ void sm_inspector_close(struct sm_inspector *in);
 
 struct sm_queue_state {
     char name[SM_QUEUE_NAME_MAX + 1];
-    bool has_group;    /* false: no worker ever came, only producers */
+    bool has_group; /* false: no worker ever came, only producers */
     bool paused;
-    uint64_t length;   /* unfinished jobs */
-    uint64_t in_flight; /* owned by workers */
+    uint64_t length;      /* unfinished jobs */
+    uint64_t in_flight;   /* owned by workers */
     uint64_t free, later; /* handed back or due; parked */
-    uint64_t waiting;  /* length - in_flight - later */
-    uint64_t workers;  /* living ones */
-    int64_t oldest_ms; /* age of the first entry; -1: empty */
+    uint64_t waiting;     /* length - in_flight - later */
+    uint64_t workers;     /* living ones */
+    int64_t oldest_ms;    /* age of the first entry; -1: empty */
 };
 
 /* Every queue that exists: those in sm:queues and those found by SCAN that only a raw XADD ever
@@ -40,12 +41,13 @@ int sm_inspect_entry(struct sm_inspector *in, const char *queue, struct sm_entry
                      struct sm_entry_state *state, struct sm_err *err);
 void sm_entry_state_free(struct sm_entry_state *state);
 
-/* The job id of queue/entry-id, from the entry where it still is, else derived. SM_E_NOT_FOUND when the
- * queue has no incarnation. */
+/* The job id of queue/entry-id, from the entry where it still is, else derived. SM_E_NOT_FOUND when
+ * the queue has no incarnation. */
 int sm_inspect_job_id(struct sm_inspector *in, const char *queue, struct sm_entry_id entry,
                       struct sm_id *id, struct sm_err *err);
 
-/* Searches the waiting entries of all queues (newest first, at most `most` entries each) for a job id. */
+/* Searches the waiting entries of all queues (newest first, at most `most` entries each) for a job
+ * id. */
 int sm_inspect_find(struct sm_inspector *in, const struct sm_id *id, size_t most, char *queue,
                     struct sm_entry_state *state, struct sm_err *err);
 

@@ -1,6 +1,6 @@
 /*
- * A job as a worker holds it: what a stream entry says, decoded. Both ways to enqueue (flat fields, the
- * msgpack envelope) decode to this one struct (queue/PROTOCOL.md).
+ * A job as a worker holds it: what a stream entry says, decoded. Both ways to enqueue (flat fields,
+ * the msgpack envelope) decode to this one struct (queue/PROTOCOL.md).
  *
  * Thread: any; a job belongs to its holder.
  */
@@ -38,18 +38,20 @@ struct sm_id sm_entry_job_id(const char *incarnation, const char *queue, struct 
 struct sm_job {
     struct sm_id id;
     struct sm_bytes type;
-    struct sm_bytes args;  /* msgpack map, checked; never absent */
-    struct sm_bytes input; /* absent when none came */
-    struct sm_bytes tags;  /* JSON map of texts; absent when none */
-    int64_t due_ms;        /* from at_ms or in_ms; 0: at once */
-    int64_t expires_ms;    /* 0: never */
-    int64_t timeout_ms;    /* 0: the worker's setting */
+    struct sm_bytes args;               /* msgpack map, checked; never absent */
+    struct sm_bytes input;              /* absent when none came */
+    struct sm_bytes tags;               /* JSON map of texts; absent when none */
+    int64_t due_ms;                     /* from at_ms or in_ms; 0: at once */
+    int64_t expires_ms;                 /* 0: never */
+    int64_t timeout_ms;                 /* 0: the worker's setting */
     int64_t backoff_ms, backoff_max_ms; /* 0: the worker's setting */
     int64_t enqueued_ms;
     int32_t max_attempts; /* 0: the worker's setting */
     int32_t life;         /* from 1 */
-    char *memory;         /* all the bytes above lie in here; malloc'ed */
+    char *memory;         /* the bytes above as they came; malloc'ed */
     size_t memory_size;
+    char *extra;         /* those that had to be converted (JSON arguments, tags); malloc'ed */
+    struct sm_bytes raw; /* of an entry that could not be decoded: its fields, as a msgpack map */
 };
 
 /* One field of an entry as it came. */
@@ -64,17 +66,17 @@ struct sm_entry_origin {
     struct sm_entry_id entry;
 };
 
-/* Decodes the fields of one entry. job->memory must already hold the bytes the fields point into (or
- * be NULL, when the caller keeps them); decoding may replace it where it has to convert (JSON
- * arguments). Allocates nothing for an envelope. On failure SM_E_BAD_ENVELOPE or SM_E_UNSUPPORTED or
- * SM_E_TOO_LARGE naming the field; then id, enqueued_ms, life and whatever was readable (type, tags)
- * are set all the same, so that it can be buried under its id. */
+/* Decodes the fields of one entry. The bytes they point into must live as long as the job (usually
+ * in job->memory); what has to be converted lands in job->extra. Allocates nothing for an envelope
+ * without tags. On failure SM_E_BAD_ENVELOPE, SM_E_UNSUPPORTED, SM_E_TOO_LARGE or SM_E_NO_MEMORY
+ * naming the field; then id, enqueued_ms, life and whatever was readable are set all the same, and
+ * `raw` keeps the fields, so that it can be buried under its id. */
 int sm_job_decode(struct sm_job *job, const struct sm_entry_origin *origin,
                   const struct sm_field *fields, size_t n, struct sm_err *err);
 
-/* The msgpack envelope of a job: what is kept with a buried one. An entry that could not be decoded
- * is given as a map of its fields as they came (job->memory). At most `limit` bytes: past it `input`
- * is left out and "input_cut": true stands in its place, then `args` likewise. */
+/* Appends the msgpack envelope of a job: what is kept with a buried one. An entry that could not be
+ * decoded is given as a map of its fields as they came. At most `limit` bytes: past it `input` is
+ * left out and "x_input_cut" (its size) stands in its place. 0 or SM_E_NO_MEMORY. */
 int sm_job_encode(const struct sm_job *job, size_t limit, struct sm_buf *out);
 
 /* Frees the memory. */

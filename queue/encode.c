@@ -1,0 +1,89 @@
+/*
+ * Encoding: a job as the msgpack envelope that is kept with a buried one, so that it can be
+ * inspected and retried. (What producers send is made by producer.c.)
+ */
+#include <msgpack.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/msgpack_out.h"
+#include "queue/job.h"
+
+static void put_key(msgpack_packer *pk, const char *key)
+{
+    size_t n = strlen(key);
+    msgpack_pack_str(pk, n);
+    msgpack_pack_str_body(pk, key, n);
+}
+
+static void put_int(msgpack_packer *pk, const char *key, int64_t value)
+{
+    if (value == 0)
+        return;
+    put_key(pk, key);
+    msgpack_pack_int64(pk, value);
+}
+
+static void put_input(msgpack_packer *pk, const struct sm_job *job, bool whole)
+{
+    if (job->input.p == NULL)
+        return;
+    put_key(pk, whole ? "input" : "x_input_cut");
+    if (whole) {
+        msgpack_pack_bin(pk, job->input.n);
+        msgpack_pack_bin_body(pk, job->input.p, job->input.n);
+    } else {
+        msgpack_pack_uint64(pk, job->input.n);
+    }
+}
+
+static void put_tags(msgpack_packer *pk, const struct sm_job *job)
+{
+    if (job->tags.p == NULL)
+        return;
+    put_key(pk, "tags"); /* decoding takes JSON text here as well */
+    msgpack_pack_str(pk, job->tags.n);
+    msgpack_pack_str_body(pk, job->tags.p, job->tags.n);
+}
+
+static size_t count(const struct sm_job *job)
+{
+    const int64_t ints[] = {job->due_ms,       job->expires_ms, job->timeout_ms,
+                            job->max_attempts, job->backoff_ms, job->backoff_max_ms,
+                            job->life,         job->enqueued_ms};
+    size_t n = 3; /* id, type, args */
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
+        n += ints[i] != 0;
+    return n + (job->input.p != NULL) + (job->tags.p != NULL);
+}
+
+int sm_job_encode(const struct sm_job *job, size_t limit, struct sm_buf *out)
+{
+    msgpack_packer pk;
+    bool whole = job->args.n + job->tags.n + job->input.n + 1024 <= limit;
+    if (job->raw.p != NULL) {
+        sm_buf_add(out, job->raw.p, job->raw.n);
+        return out->full ? SM_E_NO_MEMORY : 0;
+    }
+    msgpack_packer_init(&pk, out, sm_buf_msgpack_write);
+    msgpack_pack_map(&pk, count(job));
+    put_key(&pk, "id");
+    msgpack_pack_bin(&pk, 16);
+    msgpack_pack_bin_body(&pk, job->id.b, 16);
+    put_key(&pk, "type");
+    msgpack_pack_str(&pk, job->type.n);
+    msgpack_pack_str_body(&pk, job->type.p, job->type.n);
+    put_key(&pk, "args");
+    sm_buf_add(out, job->args.p, job->args.n);
+    put_input(&pk, job, whole);
+    put_int(&pk, "at_ms", job->due_ms);
+    put_int(&pk, "expires_ms", job->expires_ms);
+    put_int(&pk, "timeout_ms", job->timeout_ms);
+    put_int(&pk, "max_attempts", job->max_attempts);
+    put_int(&pk, "backoff_ms", job->backoff_ms);
+    put_int(&pk, "backoff_max_ms", job->backoff_max_ms);
+    put_int(&pk, "life", job->life);
+    put_int(&pk, "enqueued_ms", job->enqueued_ms);
+    put_tags(&pk, job);
+    return out->full ? SM_E_NO_MEMORY : 0;
+}

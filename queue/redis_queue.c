@@ -1,0 +1,320 @@
+/*
+ * The queue on Redis: connecting, fetching, ticking. What moves owners is redis_owner.c, what reads
+ * entries redis_read.c.
+ */
+#include "queue/redis_queue.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/uuid.h"
+
+void sm_redis_keys_make(struct sm_redis_keys *keys, const char *name)
+{
+    snprintf(keys->name, sizeof keys->name, "%s", name);
+    snprintf(keys->jobs, sizeof keys->jobs, "sm:{%s}:jobs", keys->name);
+    snprintf(keys->later, sizeof keys->later, "sm:{%s}:later", keys->name);
+    snprintf(keys->tries, sizeof keys->tries, "sm:{%s}:tries", keys->name);
+    snprintf(keys->workers, sizeof keys->workers, "sm:{%s}:workers", keys->name);
+    snprintf(keys->meta, sizeof keys->meta, "sm:{%s}:meta", keys->name);
+    keys->incarnation[0] = '\0';
+}
+
+int sm_words_init(struct sm_words *words, size_t fixed, size_t ids)
+{
+    memset(words, 0, sizeof *words);
+    words->room = (int)(fixed + ids);
+    words->arg = malloc((fixed + ids) * sizeof *words->arg);
+    words->size = malloc((fixed + ids) * sizeof *words->size);
+    words->text = malloc(ids * SM_ENTRY_ID_TEXT + 1);
+    if (words->arg != NULL && words->size != NULL && words->text != NULL)
+        return 0;
+    sm_words_free(words);
+    return SM_E_NO_MEMORY;
+}
+
+void sm_words_add(struct sm_words *words, const char *text)
+{
+    SM_ASSERT(words->n < words->room);
+    words->arg[words->n] = text;
+    words->size[words->n++] = strlen(text);
+}
+
+static size_t print_u64(char *to, uint64_t value)
+{
+    char digits[20];
+    size_t n = 0;
+    do
+        digits[n++] = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    for (size_t i = 0; i < n; i++)
+        to[i] = digits[n - 1 - i];
+    return n;
+}
+
+void sm_words_add_id(struct sm_words *words, struct sm_entry_id id)
+{
+    char *text = words->text + words->used;
+    SM_ASSERT(words->n < words->room);
+    size_t n = print_u64(text, id.ms);
+    text[n++] = '-';
+    n += print_u64(text + n, id.seq);
+    words->arg[words->n] = text;
+    words->size[words->n++] = n;
+    words->used += n;
+}
+
+void sm_words_free(struct sm_words *words)
+{
+    free(words->arg);
+    free(words->size);
+    free(words->text);
+}
+
+/* ---- connecting -- */
+
+static int open_queue(struct sm_redis_queue *q, struct sm_redis_keys *keys, struct sm_err *err)
+{
+    unsigned char random[16];
+    char fresh[SM_INCARNATION_TEXT];
+    redisReply *reply;
+    sm_random(random, sizeof random);
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(fresh + 2 * i, 3, "%02x", random[i]);
+    const char *argv[] = {keys->jobs, keys->meta, fresh};
+    const size_t sizes[] = {strlen(keys->jobs), strlen(keys->meta), 32};
+    int rc = sm_script_call(&q->conn, "open", 2, 3, argv, sizes, &reply, err);
+    if (rc != 0)
+        return rc;
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && reply->element[0]->len == 32)
+        memcpy(keys->incarnation, reply->element[0]->str, 33);
+    else
+        rc = sm_err_set(err, SM_E_CONFIG,
+                        "%s: \"incarnation\" is not 32 hex digits: not made by Stampmill",
+                        keys->meta);
+    freeReplyObject(reply);
+    return rc;
+}
+
+static int register_queues(struct sm_redis_queue *q, struct sm_err *err)
+{
+    const char *argv[SM_REDIS_QUEUES + 1] = {"sm:queues"};
+    size_t sizes[SM_REDIS_QUEUES + 1] = {9};
+    redisReply *reply;
+    for (int i = 0; i < q->keys_n; i++) {
+        argv[i + 1] = q->keys[i].name;
+        sizes[i + 1] = strlen(q->keys[i].name);
+    }
+    int rc = sm_script_call(&q->conn, "register", 1, q->keys_n + 1, argv, sizes, &reply, err);
+    if (rc == 0)
+        freeReplyObject(reply);
+    return rc;
+}
+
+/* A policy that evicts loses jobs without a trace. INFO works where CONFIG is blocked. */
+static int check_policy(struct sm_redis_queue *q, struct sm_err *err)
+{
+    struct sm_args args = {.n = 0};
+    redisReply *reply;
+    sm_args_add(&args, "INFO");
+    sm_args_add(&args, "memory");
+    int rc = sm_conn_call_args(&q->conn, &args, &reply, err);
+    if (rc != 0)
+        return rc;
+    const char *policy = strstr(reply->str, "maxmemory_policy:");
+    if (policy != NULL && !q->allow_eviction && strncmp(policy + 17, "noeviction", 10) != 0)
+        rc = sm_err_set(
+            err, SM_E_UNSAFE,
+            "Redis may evict jobs (maxmemory-policy %.*s): set it to noeviction, or start with "
+            "--allow-eviction",
+            (int)strcspn(policy + 17, "\r\n"), policy + 17);
+    freeReplyObject(reply);
+    return rc;
+}
+
+static int q_connect(struct sm_queue *queue, int wait_ms, struct sm_err *err)
+{
+    struct sm_redis_queue *q = sm_redis_self(queue);
+    q->fetching = -1;
+    int rc = sm_conn_open(&q->conn, &q->url, wait_ms, err);
+    if (rc == 0)
+        rc = check_policy(q, err);
+    for (int i = 0; rc == 0 && i < q->keys_n; i++)
+        rc = open_queue(q, &q->keys[i], err);
+    if (rc == 0)
+        rc = register_queues(q, err);
+    if (rc != 0)
+        sm_conn_close(&q->conn);
+    return rc;
+}
+
+/* ---- fetching -- */
+
+static int q_fetch_start(struct sm_queue *queue, int index, unsigned count, int block_ms,
+                         size_t budget, struct sm_err *err)
+{
+    struct sm_redis_queue *q = sm_redis_self(queue);
+    struct sm_args args = {.n = 0};
+    char counted[12], block[12];
+    SM_ASSERT(q->fetching < 0);
+    snprintf(counted, sizeof counted, "%u", count);
+    snprintf(block, sizeof block, "%d", block_ms);
+    const char *const head[] = {"XREADGROUP", "GROUP", "mill", q->worker, "COUNT", counted};
+    for (size_t i = 0; i < sizeof head / sizeof *head; i++)
+        sm_args_add(&args, head[i]);
+    if (block_ms > 0) {
+        sm_args_add(&args, "BLOCK");
+        sm_args_add(&args, block);
+    }
+    sm_args_add(&args, "STREAMS");
+    sm_args_add(&args, q->keys[index].jobs);
+    sm_args_add(&args, ">");
+    int rc = sm_conn_append(&q->conn, args.n, (const char **)args.arg, args.size, err);
+    if (rc == 0)
+        rc = sm_conn_flush(&q->conn, err);
+    if (rc != 0)
+        return rc;
+    q->conn.received = 0;
+    q->conn.budget = budget;
+    q->fetching = index;
+    return 0;
+}
+
+static int take_in(struct sm_redis_queue *q, int index, const redisReply *reply,
+                   struct sm_intake *in, struct sm_err *err)
+{
+    int rc = 0;
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0)
+        return 0; /* nil: nothing came */
+    const redisReply *stream = reply->element[0];
+    if (stream->type != REDIS_REPLY_ARRAY || stream->elements != 2)
+        return sm_err_set(err, SM_E_SERVER, "Redis: XREADGROUP answered in an unknown form");
+    const redisReply *entries = stream->element[1];
+    for (size_t i = 0; rc == 0 && i < entries->elements && in->n < in->room; i++)
+        rc = sm_redis_deliver(q, index, entries->element[i], in, err);
+    return rc;
+}
+
+static int q_fetch_wait(struct sm_queue *queue, int64_t wait_us, struct sm_intake *in,
+                        struct sm_err *err)
+{
+    struct sm_redis_queue *q = sm_redis_self(queue);
+    redisReply *reply;
+    int index = q->fetching;
+    int rc = sm_conn_reply(&q->conn, wait_us, &reply, err);
+    if (rc == 1)
+        return 1;
+    q->fetching = -1;
+    q->conn.budget = 0;
+    in->bytes = q->conn.received;
+    if (rc == 0)
+        rc = take_in(q, index, reply, in, err);
+    if (reply != NULL)
+        freeReplyObject(reply);
+    return rc;
+}
+
+static int q_fetch_fd(struct sm_queue *queue)
+{
+    struct sm_redis_queue *q = sm_redis_self(queue);
+    return q->fetching < 0 || q->conn.c == NULL ? -1 : q->conn.c->fd;
+}
+
+/* The answer of tick.lua: ms to the next due, then pairs of id and tries. */
+static size_t read_tick(const redisReply *reply, struct sm_entry_id *ids, struct sm_tries *tries)
+{
+    size_t n = 0;
+    for (size_t i = 1; i + 1 < reply->elements && n < 100; i += 2) {
+        const redisReply *id = reply->element[i], *text = reply->element[i + 1];
+        if (id->type == REDIS_REPLY_STRING && sm_entry_id_parse(id->str, id->len, &ids[n]))
+            sm_tries_parse(text->str, text->len, &tries[n++]);
+    }
+    return n;
+}
+
+static int q_tick(struct sm_queue *queue, int index, unsigned want, size_t budget,
+                  struct sm_intake *in, int64_t *next_due_ms, struct sm_err *err)
+{
+    struct sm_redis_queue *q = sm_redis_self(queue);
+    const struct sm_redis_keys *keys = &q->keys[index];
+    struct sm_entry_id ids[100];
+    struct sm_tries tries[100];
+    char wanted[12];
+    redisReply *reply;
+    snprintf(wanted, sizeof wanted, "%u", want > 100 ? 100 : want);
+    const char *argv[] = {keys->jobs, keys->later, keys->tries, q->worker, wanted};
+    const size_t sizes[] = {strlen(keys->jobs), strlen(keys->later), strlen(keys->tries),
+                            strlen(q->worker), strlen(wanted)};
+    int rc = sm_script_call(&q->conn, "tick", 3, 5, argv, sizes, &reply, err);
+    if (rc != 0)
+        return rc;
+    size_t n = 0;
+    *next_due_ms = -1;
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements > 0) {
+        *next_due_ms = reply->element[0]->integer;
+        n = read_tick(reply, ids, tries);
+    }
+    freeReplyObject(reply);
+    return n == 0 ? 0 : sm_redis_take(q, index, ids, tries, n, q->entry_limit, budget, in, err);
+}
+
+static int q_take(struct sm_queue *queue, int index, const struct sm_entry_id *ids, size_t n,
+                  size_t entry_limit, size_t budget, struct sm_intake *in, struct sm_err *err)
+{
+    return sm_redis_take(sm_redis_self(queue), index, ids, NULL, n, entry_limit, budget, in, err);
+}
+
+static const char *q_run_id(const struct sm_queue *queue)
+{
+    return ((const struct sm_redis_queue *)queue)->conn.run_id;
+}
+
+static void q_close(struct sm_queue *queue)
+{
+    sm_conn_close(&sm_redis_self(queue)->conn);
+    free(queue);
+}
+
+static const struct sm_queue_ops ops = {
+    .connect = q_connect,
+    .fetch_start = q_fetch_start,
+    .fetch_wait = q_fetch_wait,
+    .fetch_fd = q_fetch_fd,
+    .tick = q_tick,
+    .take = q_take,
+    .owned = sm_redis_owned,
+    .settle = sm_redis_settle,
+    .drop = sm_redis_drop,
+    .still_owned = sm_redis_still_owned,
+    .release = sm_redis_release,
+    .park = sm_redis_park,
+    .beat = sm_redis_beat,
+    .report = sm_redis_report,
+    .reclaim = sm_redis_reclaim,
+    .run_id = q_run_id,
+    .close = q_close,
+};
+
+struct sm_queue *sm_redis_queue_new(const struct sm_redis_options *options)
+{
+    struct sm_redis_queue *q = calloc(1, sizeof *q);
+    struct sm_err err;
+    if (q == NULL)
+        return NULL;
+    SM_ASSERT(options->queues_n <= SM_REDIS_QUEUES && strlen(options->worker) < sizeof q->worker);
+    SM_ASSERT(sm_redis_url_parse(options->url, &q->url, &err) ==
+              0); /* sm_redis_url_check came first */
+    q->base.ops = &ops;
+    q->conn.timeout_ms = options->read_timeout_ms > 0 ? options->read_timeout_ms : 2000;
+    q->fetching = -1;
+    q->entry_limit = options->entry_limit;
+    q->allow_eviction = options->allow_eviction;
+    strcpy(q->worker, options->worker);
+    for (int i = 0; i < options->queues_n; i++)
+        sm_redis_keys_make(&q->keys[i], options->queues[i]);
+    q->keys_n = options->queues_n;
+    return &q->base;
+}

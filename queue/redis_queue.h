@@ -1,0 +1,84 @@
+/* The queue on Redis, as its own files share it. Private to queue/. */
+#ifndef SM_QUEUE_REDIS_QUEUE_H
+#define SM_QUEUE_REDIS_QUEUE_H
+
+#include "queue/redis.h"
+#include "queue/redis_conn.h"
+
+#define SM_REDIS_QUEUES 16
+
+/* One queue's keys, all under one hash tag. */
+struct sm_redis_keys {
+    char name[SM_QUEUE_NAME_MAX + 1];
+    char jobs[96], later[96], tries[96], workers[96], meta[96];
+    char incarnation[SM_INCARNATION_TEXT];
+};
+
+struct sm_redis_queue {
+    struct sm_queue base; /* first: the seam's calls cast back */
+    struct sm_conn conn;
+    struct sm_redis_url url;
+    struct sm_redis_keys keys[SM_REDIS_QUEUES];
+    int keys_n;
+    char worker[40];
+    size_t entry_limit;
+    bool allow_eviction;
+    int fetching; /* the queue of the fetch under way */
+};
+
+static inline struct sm_redis_queue *sm_redis_self(struct sm_queue *q)
+{
+    return (struct sm_redis_queue *)q;
+}
+
+void sm_redis_keys_make(struct sm_redis_keys *keys, const char *name);
+
+/* A command whose words are entry ids for the greater part. */
+struct sm_words {
+    const char **arg;
+    size_t *size;
+    char *text; /* of the ids */
+    int n, room;
+    size_t used;
+};
+/* Room for `fixed` words and `ids` ids. 0 or SM_E_NO_MEMORY. */
+int sm_words_init(struct sm_words *words, size_t fixed, size_t ids);
+void sm_words_add(struct sm_words *words, const char *text);
+void sm_words_add_id(struct sm_words *words, struct sm_entry_id id);
+void sm_words_free(struct sm_words *words);
+
+/* ---- redis_read.c: entries as deliveries -- */
+
+/* One entry ([id, [name, value, ..]]) into the next delivery of *in. */
+int sm_redis_deliver(struct sm_redis_queue *q, int queue, const redisReply *entry,
+                     struct sm_intake *in, struct sm_err *err);
+/* Reads owned entries one by one, each measured first. `tries` may be NULL: then they are asked
+ * for. */
+int sm_redis_take(struct sm_redis_queue *q, int queue, const struct sm_entry_id *ids,
+                  const struct sm_tries *tries, size_t n, size_t entry_limit, size_t budget,
+                  struct sm_intake *in, struct sm_err *err);
+/* "attempts crashes suspect releases" */
+void sm_tries_parse(const char *text, size_t size, struct sm_tries *tries);
+/* "" when all are 0. */
+void sm_tries_format(const struct sm_tries *tries, char text[64]);
+
+/* ---- redis_owner.c: the calls that move owners -- */
+int sm_redis_release(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
+                     struct sm_err *err);
+int sm_redis_drop(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
+                  bool *owned, struct sm_err *err);
+int sm_redis_still_owned(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
+                         bool *owned, struct sm_err *err);
+int sm_redis_owned(struct sm_queue *q, int queue, struct sm_entry_id after, struct sm_entry_id *ids,
+                   size_t room, size_t *n, struct sm_err *err);
+int sm_redis_park(struct sm_queue *q, int queue, struct sm_entry_id id, int64_t due_ms,
+                  int32_t expect_attempts, const struct sm_tries *tries, struct sm_err *err);
+int sm_redis_settle(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
+                    const struct sm_entry_id *tried, size_t tried_n, struct sm_err *err);
+int sm_redis_beat(struct sm_queue *q, int queue, struct sm_beat *beat, struct sm_err *err);
+int sm_redis_report(struct sm_queue *q, const char *const *pairs, size_t n, int64_t ttl_ms,
+                    struct sm_err *err);
+int sm_redis_reclaim(struct sm_queue *q, int queue, const char *worker, int64_t seen_ms,
+                     unsigned most, uint64_t *moved, uint64_t *left, struct sm_err *err);
+
+#endif

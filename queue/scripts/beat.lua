@@ -1,0 +1,16 @@
+#!lua flags=allow-oom
+-- The worker is alive, by Redis's clock.
+-- KEYS workers meta jobs   ARGV worker   ->  now ms, 1 when group or meta is gone, 1 when paused, last score
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local last = redis.call('ZSCORE', KEYS[1], ARGV[1])
+local missing = 1
+local groups = redis.pcall('XINFO', 'GROUPS', KEYS[3])
+if not groups.err and redis.call('HEXISTS', KEYS[2], 'incarnation') == 1 then
+  for _, group in ipairs(groups) do
+    if group[2] == 'mill' then missing = 0 end
+  end
+end
+local paused = redis.call('HGET', KEYS[2], 'paused') == '1' and 1 or 0
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+return {now, missing, paused, last or '0'}

@@ -1,0 +1,10 @@
+# Writes each script as a C string: {"name", "text"},
+file(WRITE "${OUT}" "/* made from queue/scripts/ */\n")
+foreach(file ${FILES})
+  get_filename_component(name "${file}" NAME_WE)
+  file(READ "${file}" text)
+  string(REPLACE "\\" "\\\\" text "${text}")
+  string(REPLACE "\"" "\\\"" text "${text}")
+  string(REPLACE "\n" "\\n\"\n    \"" text "${text}")
+  file(APPEND "${OUT}" "{\"${name}\",\n    \"${text}\"},\n")
+endforeach()
