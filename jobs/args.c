@@ -230,7 +230,7 @@ static int read_elements(const struct sm_arg *arg, size_t n, struct sm_msg *msg,
     for (size_t i = 0; i < n; i++) {
         size_t before = path_index(path, i);
         int code = 0;
-        struct sm_msg_value map;
+        struct sm_msg_value map = {0};
         if (arg->kind != SM_ARG_MAPS)
             code = sm_args_read_one(&row, msg, arena, path, &v[i], err);
         else if (!sm_msg_next(msg, &map) || map.kind != SM_MSG_MAP)
@@ -370,7 +370,7 @@ int sm_args_read(const struct sm_type *type, const void *args, size_t size, stru
 {
     static const unsigned char empty_map[] = {0x80};
     struct sm_args_path path = {.text = "args", .size = 4};
-    struct sm_msg_value map;
+    struct sm_msg_value map = {0};
     struct sm_msg msg = {args, (const unsigned char *)args + size};
     *values = NULL;
     if (size == 0)

@@ -99,13 +99,24 @@ static void set_int(struct decoder *d, enum field f, int64_t value)
     }
 }
 
+/* JavaScript's encoders write whole numbers past 32 bits as floats: exact up to 2^53. */
+static bool whole_number(const struct sm_msg_value *v, int64_t *value)
+{
+    const double most = 9007199254740992.0;
+    if (v->kind == SM_MSG_FLOAT && v->as.f >= -most && v->as.f <= most)
+        *value = (int64_t)v->as.f;
+    else if (v->kind == SM_MSG_INT)
+        *value = v->as.i;
+    else
+        return false;
+    return v->kind == SM_MSG_INT || (double)*value == v->as.f;
+}
+
 static void read_int(struct decoder *d, enum field f, const struct value *v)
 {
     int64_t value = 0;
-    bool fine =
-        v->is_bytes ? sm_text_parse_int(v->bytes.p, v->bytes.n, &value) : v->msg.kind == SM_MSG_INT;
-    if (!v->is_bytes && fine)
-        value = v->msg.as.i;
+    bool fine = v->is_bytes ? sm_text_parse_int(v->bytes.p, v->bytes.n, &value)
+                            : whole_number(&v->msg, &value);
     if (!fine) {
         fault(d, SM_E_BAD_ENVELOPE, table[f].name, "must be an integer");
     } else if (value < table[f].min || value > table[f].max) {
@@ -239,8 +250,10 @@ static void read_input(struct decoder *d, const struct value *v)
 {
     if (!v->is_bytes)
         fault(d, SM_E_UNSUPPORTED, "input", "must be bytes; this version takes no references");
+    else if (v->bytes.n > (size_t)table[F_INPUT].max)
+        fault(d, SM_E_TOO_LARGE, "input", "more than 16 MiB");
     else
-        d->job->input = v->bytes; /* its limit is the worker's */
+        d->job->input = v->bytes;
 }
 
 static void read_field(struct decoder *d, enum field f, const struct value *v)

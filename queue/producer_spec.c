@@ -168,7 +168,7 @@ static int put_envelope(const struct sm_job_spec *job, const struct sm_id *id,
 {
     struct number numbers[NUMBERS];
     msgpack_packer pk;
-    size_t n = 4 + (job->tags_n > 0) + (job->input != NULL);
+    size_t n = 4u + (job->tags_n > 0) + (job->input != NULL);
     numbers_of(job, numbers);
     for (size_t i = 0; i < NUMBERS; i++)
         n += numbers[i].value != 0;

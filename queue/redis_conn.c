@@ -31,8 +31,9 @@ void sm_conn_close(struct sm_conn *conn)
 
 static int broken(struct sm_conn *conn, int code, struct sm_err *err, const char *text)
 {
+    sm_err_set(err, code, "Redis: %s", text); /* first: `text` may be the context's own */
     sm_conn_close(conn);
-    return sm_err_set(err, code, "Redis: %s", text);
+    return code;
 }
 
 static int64_t now_us(void)
@@ -269,7 +270,7 @@ static bool info_line(const char *info, const char *name, char *value, size_t ro
     return true;
 }
 
-static int identify(struct sm_conn *conn, struct sm_err *err)
+int sm_conn_identify(struct sm_conn *conn, struct sm_err *err)
 {
     struct sm_args args = {.n = 0};
     redisReply *reply;
@@ -302,8 +303,6 @@ int sm_conn_open(struct sm_conn *conn, const struct sm_redis_url *url, int wait_
     int rc = connect_socket(conn, url, now_us() + wait_ms * 1000, err);
     if (rc == 0)
         rc = login(conn, url, err);
-    if (rc == 0)
-        rc = identify(conn, err);
     if (rc != 0)
         sm_conn_close(conn);
     return rc;

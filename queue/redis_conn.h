@@ -32,10 +32,13 @@ struct sm_conn {
     size_t budget;   /* `received` past it is SM_E_OVER_BUDGET; 0: none */
 };
 
-/* Connects, logs in, selects the database, reads INFO server. Waits at most `wait_ms`. 0, or a
- * SERVER code, SM_E_AUTH, SM_E_UNSUPPORTED. */
+/* Connects, logs in, selects the database. Waits at most `wait_ms`. 0, a SERVER code or SM_E_AUTH.
+ */
 int sm_conn_open(struct sm_conn *conn, const struct sm_redis_url *url, int wait_ms,
                  struct sm_err *err);
+/* Reads INFO server: which run this is, and SM_E_UNSUPPORTED (closed) for one that is too old or a
+ * cluster. Apart from opening, because a producer has no right to INFO and needs none. */
+int sm_conn_identify(struct sm_conn *conn, struct sm_err *err);
 void sm_conn_close(struct sm_conn *conn);
 
 struct sm_args { /* a command under construction; the bytes are the caller's */

@@ -53,12 +53,13 @@ int sm_redis_settle(struct sm_queue *queue, int index, const struct sm_entry_id 
     struct sm_redis_queue *q = sm_redis_self(queue);
     const struct sm_redis_keys *keys = &q->keys[index];
     redisReply *reply;
-    /* in this order: a cut in between leaves a pending id without a body, which heals */
-    int rc = append_ids(q, "XDEL", keys->jobs, NULL, ids, n, err);
+    /* in this order: a cut before XDEL leaves a job that runs once more, one before XACK a pending
+     * id without a body, which heals */
+    int rc = append_ids(q, "HDEL", keys->tries, NULL, tried, tried_n, err);
+    if (rc == 0)
+        rc = append_ids(q, "XDEL", keys->jobs, NULL, ids, n, err);
     if (rc == 0)
         rc = append_ids(q, "XACK", keys->jobs, "mill", ids, n, err);
-    if (rc == 0)
-        rc = append_ids(q, "HDEL", keys->tries, NULL, tried, tried_n, err);
     if (rc == 0)
         rc = sm_conn_flush(&q->conn, err);
     for (int replies = 2 + (tried_n > 0); rc == 0 && replies > 0; replies--)
@@ -91,9 +92,9 @@ int sm_redis_release(struct sm_queue *queue, int index, const struct sm_entry_id
                      struct sm_err *err)
 {
     struct sm_redis_queue *q = sm_redis_self(queue);
-    const char *const keys[] = {q->keys[index].jobs};
+    const char *const keys[] = {q->keys[index].jobs, q->keys[index].tries};
     redisReply *reply;
-    int rc = call_ids(q, "release", keys, 1, ids, n, &reply, err);
+    int rc = call_ids(q, "release", keys, 2, ids, n, &reply, err);
     if (rc == 0)
         freeReplyObject(reply);
     return rc;

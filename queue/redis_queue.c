@@ -141,6 +141,8 @@ static int q_connect(struct sm_queue *queue, int wait_ms, struct sm_err *err)
     q->fetching = -1;
     int rc = sm_conn_open(&q->conn, &q->url, wait_ms, err);
     if (rc == 0)
+        rc = sm_conn_identify(&q->conn, err);
+    if (rc == 0)
         rc = check_policy(q, err);
     for (int i = 0; rc == 0 && i < q->keys_n; i++)
         rc = open_queue(q, &q->keys[i], err);

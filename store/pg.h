@@ -13,7 +13,7 @@ struct sm_pg_options {
     bool allow_unsafe;       /* accept fsync=off and the like */
 };
 
-/* Not connected yet; NULL only without memory. Copies the options. */
+/* Not connected yet; NULL only without memory. The texts of the options must outlive the store. */
 struct sm_store *sm_pg_store_new(const struct sm_pg_options *options);
 
 #endif

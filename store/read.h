@@ -14,7 +14,8 @@ struct sm_reader;
 struct sm_reader *sm_reader_open(const struct sm_pg_options *options, struct sm_err *err);
 void sm_reader_close(struct sm_reader *reader);
 
-/* One row of stampmill.results as the CLI shows it. All texts NUL-terminated, NULL where SQL NULL. */
+/* One row of stampmill.results as the CLI shows it. All texts NUL-terminated, NULL where SQL NULL.
+ */
 struct sm_job_row {
     struct sm_id id;
     char *queue, *type, *state, *error_code, *error_text, *worker, *content_type;

@@ -1,9 +1,9 @@
 /*
  * The store, one of the three seams: where the one terminal row of each job is written, once.
  *
- * The committer sees only this. store/pg.h makes the real one; a test's fake keeps rows in memory and
- * fails when told to. The rule that decides which row stands (design, section 3) is the store's: the
- * order in which workers arrive does not matter.
+ * The committer sees only this. store/pg.h makes the real one; a test's fake keeps rows in memory
+ * and fails when told to. The rule that decides which row stands (design, section 3) is the
+ * store's: the order in which workers arrive does not matter.
  *
  * Thread: one store belongs to one thread.
  */
@@ -29,9 +29,9 @@ enum sm_state {
 /* "waiting", "dead", "cancelled", "succeeded": the labels of the enum stampmill.job_state. */
 const char *sm_state_name(enum sm_state state);
 
-/* A terminal row as the committer hands it over. Nothing is copied: all pointers must stay good until
- * the commit is done. Texts are valid UTF-8 without NUL and within the limits of the schema: the
- * caller has checked. */
+/* A terminal row as the committer hands it over. Nothing is copied: all pointers must stay good
+ * until the commit is done. Texts are valid UTF-8 without NUL and within the limits of the schema:
+ * the caller has checked. */
 struct sm_row {
     struct sm_id id;
     enum sm_state state;
@@ -68,7 +68,7 @@ enum sm_verdict {
 
 struct sm_commit_result {
     enum sm_verdict *verdicts; /* n of them, the caller's memory, filled in when done */
-    char refusal[200];         /* of the last refused row: SQLSTATE and constraint, never its data */
+    char refusal[200]; /* of the last refused row: SQLSTATE and constraint, never its data */
 };
 
 /* A batch. `rows` hold no id twice and are ordered by id (sm_uuid_compare). */
@@ -83,8 +83,9 @@ struct sm_store;
 
 struct sm_store_ops {
     /* Connects (again): closes what is open first; checks login, schema version and that the server
-     * is not set up to lose data. Waits at most `wait_ms`. 0, or SM_E_UNREACHABLE, _AUTH, _PERMISSION,
-     * _SCHEMA, _READ_ONLY, _UNSAFE. Any commit under way is over, its outcome unknown: start it again. */
+     * is not set up to lose data. Waits at most `wait_ms`. 0, or SM_E_UNREACHABLE, _AUTH,
+     * _PERMISSION, _SCHEMA, _READ_ONLY, _UNSAFE. Any commit under way is over, its outcome unknown:
+     * start it again. */
     int (*connect)(struct sm_store *store, int wait_ms, struct sm_err *err);
 
     /* Begins to commit a batch; one at a time. The batch and all it points to must stay until
@@ -93,9 +94,10 @@ struct sm_store_ops {
     int (*commit_start)(struct sm_store *store, const struct sm_batch *batch, const char *worker,
                         struct sm_err *err);
 
-    /* Waits at most `wait_us` for it: 1 not done yet, 0 committed (result filled in), negative when it
-     * failed: a SERVER code, after which connect must be called unless it is SM_E_FULL or
-     * SM_E_READ_ONLY. Rows that PostgreSQL refuses are found by halving and do not fail the batch. */
+    /* Waits at most `wait_us` for it: 1 not done yet, 0 committed (result filled in), negative when
+     * it failed: a SERVER code, after which connect must be called unless it is SM_E_FULL or
+     * SM_E_READ_ONLY. Rows that PostgreSQL refuses are found by halving and do not fail the batch.
+     */
     int (*commit_wait)(struct sm_store *store, int64_t wait_us, struct sm_commit_result *result,
                        struct sm_err *err);
 

@@ -3,27 +3,39 @@
 -- KEYS jobs later tries   ARGV worker want   ->  ms to the next due (-1: none), then id, tries ('' none) ..
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local due = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 100)
-if #due > 0 then
-  local claim = {'XCLAIM', KEYS[1], 'mill', ':free', 0}
-  for _, id in ipairs(due) do claim[#claim + 1] = id end
+
+-- XCLAIM names only what it moved; what it drops because its body is gone leaves no tries behind
+local function move(to, ids)
+  local claim = {'XCLAIM', KEYS[1], 'mill', to, 0}
+  for _, id in ipairs(ids) do claim[#claim + 1] = id end
   claim[#claim + 1] = 'JUSTID'
-  redis.call(unpack(claim))
+  local moved, is = redis.call(unpack(claim)), {}
+  for _, id in ipairs(moved) do is[id] = true end
+  for _, id in ipairs(ids) do
+    if not is[id] then redis.call('HDEL', KEYS[3], id) end
+  end
+  return moved
+end
+
+local due = redis.call('ZRANGE', KEYS[2], '-inf', string.format('%.0f', now), 'BYSCORE', 'LIMIT', 0, 100)
+if #due > 0 then
+  local parked = {} -- an entry that somebody else owns by now must not be taken from him
+  for _, id in ipairs(due) do
+    if #redis.call('XPENDING', KEYS[1], 'mill', id, id, 1, ':later') > 0 then parked[#parked + 1] = id end
+  end
+  if #parked > 0 then move(':free', parked) end
   redis.call('ZREM', KEYS[2], unpack(due))
 end
 local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
 local answer = {first[2] and math.max(0, first[2] - now) or -1}
 local want = tonumber(ARGV[2])
-if want > 0 then
-  local free = redis.call('XPENDING', KEYS[1], 'mill', '-', '+', want, ':free')
-  if #free > 0 then
-    local claim = {'XCLAIM', KEYS[1], 'mill', ARGV[1], 0}
-    for _, row in ipairs(free) do claim[#claim + 1] = row[1] end
-    claim[#claim + 1] = 'JUSTID'
-    for _, id in ipairs(redis.call(unpack(claim))) do
-      answer[#answer + 1] = id
-      answer[#answer + 1] = redis.call('HGET', KEYS[3], id) or ''
-    end
+local free = want > 0 and redis.call('XPENDING', KEYS[1], 'mill', '-', '+', want, ':free') or {}
+if #free > 0 then
+  local ids = {}
+  for i, row in ipairs(free) do ids[i] = row[1] end
+  for _, id in ipairs(move(ARGV[1], ids)) do
+    answer[#answer + 1] = id
+    answer[#answer + 1] = redis.call('HGET', KEYS[3], id) or ''
   end
 end
 return answer

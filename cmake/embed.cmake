@@ -1,5 +1,5 @@
-# Writes each script as a C string: {"name", "text"},
-file(WRITE "${OUT}" "/* made from queue/scripts/ */\n")
+# Writes each of FILES as a C string into OUT: {"name", "text"},
+file(WRITE "${OUT}" "/* made by cmake/embed.cmake */\n")
 foreach(file ${FILES})
   get_filename_component(name "${file}" NAME_WE)
   file(READ "${file}" text)
