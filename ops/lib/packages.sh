@@ -16,7 +16,7 @@ PACKAGES_SERVERS=(redis-tools postgresql)
 # shellcheck disable=SC2034
 PACKAGES_DEMO=(unicode-data)
 # shellcheck disable=SC2034
-PACKAGES_TEST=(check clang clang-format libclang-rt-dev python3-redis)
+PACKAGES_TEST=(check clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' python3-redis)
 
 packages_installed() {
   dpkg-query -W -f='${db:Status-Abbrev} ${binary:Package}\n' "$@" 2>/dev/null |
@@ -28,8 +28,9 @@ have_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 
 # Prints those of the wanted that are missing, one a line, alternatives unresolved.
 missing_packages() {
-  local entry name installed
-  installed=" $(packages_installed "${@//|/ }" | tr '\n' ' ') "
+  local entry name names=() installed
+  IFS=$' |\n' read -r -d '' -a names < <(printf '%s\n' "$@" && printf '\0')
+  installed=" $(packages_installed "${names[@]}" | tr '\n' ' ') "
   for entry in "$@"; do
     if [[ $entry == postgresql ]] && have_postgres; then
       continue

@@ -1,4 +1,6 @@
 /* parse.csv: what comes out of good files, and what broken and hostile ones end as. */
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 
 #include "tests/base/suite.h"
@@ -394,6 +396,40 @@ START_TEST(progress_ends_at_the_size_of_the_input)
 }
 END_TEST
 
+/* A clock has no part in it: another thread sets the stop once rows are seen to go by. */
+struct stopper {
+    _Atomic int stop;
+    struct sm_progress progress;
+};
+
+static void *stop_when_under_way(void *data)
+{
+    struct stopper *s = data;
+    while (s->progress.done == 0)
+        sched_yield();
+    s->stop = SM_E_TIMED_OUT;
+    return NULL;
+}
+
+START_TEST(a_stop_ends_a_run_that_is_under_way)
+{
+    size_t size = 16000000; /* far more than the stopper needs to wake up */
+    char *input = malloc(size);
+    struct stopper s = {0};
+    pthread_t thread;
+    for (size_t i = 0; i < size; i += 2)
+        memcpy(input + i, "1\n", 2);
+    ck_assert_int_eq(pthread_create(&thread, NULL, stop_when_under_way, &s), 0);
+    struct ran ran = run_named("parse.csv", (struct how){.stop = &s.stop, .progress = &s.progress},
+                               "{\"output\":\"none\"}", input, size);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(ran.code, SM_E_TIMED_OUT);
+    ck_assert_uint_lt(s.progress.done, size);
+    ran_free(&ran);
+    free(input);
+}
+END_TEST
+
 int main(void)
 {
     return RUN_SUITE(
@@ -413,5 +449,5 @@ int main(void)
         {headers_that_cannot_be_bound_say_why, 0}, {millions_of_columns_are_too_large, 0},
         {a_field_without_end_is_a_bad_row, 0}, {every_tight_limit_ends_as_too_large_or_done, 0},
         {rows_wider_than_the_buffer_are_written_whole, 0},
-        {progress_ends_at_the_size_of_the_input, 0});
+        {progress_ends_at_the_size_of_the_input, 0}, {a_stop_ends_a_run_that_is_under_way, 0});
 }

@@ -92,7 +92,9 @@ static int leave(struct fake_queue *q, bool late, struct sm_err *err)
 
 static int begin(struct fake_queue *q, bool *late, struct sm_err *err)
 {
-    SM_ASSERT(q->connected);
+    *late = false;
+    if (!q->connected)
+        return sm_err_set(err, SM_E_UNREACHABLE, "fake: not connected");
     int rc = enter(q->world, q->world->redis_down, late, err);
     q->connected = rc == 0;
     return rc;
