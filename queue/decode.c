@@ -18,6 +18,8 @@
 #include "queue/job.h"
 
 #define DEPTH 64
+#define RAW_MOST 1000000
+#define RAW_NAME 64
 
 enum kind { ID, NAME, ARGS, INPUT, INT, TAGS };
 
@@ -53,7 +55,7 @@ struct decoder {
     uint32_t seen; /* a bit for each field */
     int64_t at_ms, in_ms;
     struct sm_buf extra; /* converted bytes; pointers into it are set at the end */
-    size_t args_n, tags_at, tags_n;
+    size_t args_at, args_n, tags_at, tags_n;
     bool args_extra, tags_extra, id_given;
 };
 
@@ -132,28 +134,26 @@ static void read_int(struct decoder *d, enum field f, const struct value *v)
 
 static void read_id(struct decoder *d, const struct value *v)
 {
-    bool fine = v->is_bytes && v->bytes.n == 16;
-    if (fine)
-        memcpy(d->job->id.b, v->bytes.p, 16);
-    else
-        fine = v->is_bytes && sm_id_parse(v->bytes.p, v->bytes.n, &d->job->id);
-    d->id_given |= fine;
-    if (!fine)
+    static const struct sm_id none;
+    struct sm_id id = none;
+    if (v->is_bytes && v->bytes.n == sizeof id.b)
+        memcpy(id.b, v->bytes.p, sizeof id.b);
+    else if (!v->is_bytes || !sm_id_parse(v->bytes.p, v->bytes.n, &id))
         fault(d, SM_E_BAD_ENVELOPE, "id", "must be a UUID: 16 bytes, or 36 characters");
+    d->id_given = memcmp(&id, &none, sizeof id) != 0;
+    if (d->id_given)
+        d->job->id = id;
+    else
+        fault(d, SM_E_BAD_ENVELOPE, "id", "is the nil UUID");
 }
 
 static void read_type(struct decoder *d, const struct value *v)
 {
-    bool fine = v->is_bytes && v->bytes.n >= 1 && v->bytes.n <= 64;
-    for (size_t i = 0; fine && i < v->bytes.n; i++) {
-        char c = v->bytes.p[i];
-        fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '.' || c == '_' || c == '-';
-    }
-    if (fine)
+    if (v->is_bytes && sm_queue_name_valid(v->bytes.p, v->bytes.n)) /* the same rule */
         d->job->type = v->bytes;
     else
-        fault(d, SM_E_BAD_ENVELOPE, "type", "must be 1 to 64 of a-z A-Z 0-9 . _ -");
+        fault(d, SM_E_BAD_ENVELOPE, "type",
+              "must be 1 to 64 of a-z A-Z 0-9 . _ -, the first a letter or digit");
 }
 
 static bool is_msgpack_map(struct sm_bytes bytes)
@@ -189,18 +189,21 @@ static void read_args(struct decoder *d, const struct value *v)
     if (bytes.n > (size_t)table[F_ARGS].max) {
         fault(d, SM_E_TOO_LARGE, "args", "more than 1 MiB; put large data into input");
     } else if (!v->is_bytes) {
-        if (v->msg.kind == SM_MSG_MAP)
-            d->job->args = bytes;
-        else
+        if (v->msg.kind != SM_MSG_MAP)
             fault(d, SM_E_BAD_ENVELOPE, "args", "must be a map");
+        else if (!sm_msg_check(bytes.p, bytes.n, DEPTH))
+            fault(d, SM_E_BAD_ENVELOPE, "args", "a key is not text");
+        else
+            d->job->args = bytes;
     } else if (is_msgpack_map(bytes)) {
         if (sm_msg_check(bytes.p, bytes.n, DEPTH))
             d->job->args = bytes;
         else
             fault(d, SM_E_BAD_ENVELOPE, "args", "broken msgpack, or nested too deep");
-    } else if (d->extra.size == 0 && convert_json(d, "args", bytes, &d->extra)) {
-        d->args_extra = true;
-        d->args_n = d->extra.size;
+    } else if (bytes.n > 0) {
+        d->args_at = d->extra.size;
+        d->args_extra = convert_json(d, "args", bytes, &d->extra);
+        d->args_n = d->extra.size - d->args_at;
     }
 }
 
@@ -302,6 +305,11 @@ static void unknown(struct decoder *d, struct sm_bytes name)
                              printable ? name.p : "?", text);
 }
 
+static bool is_own(struct sm_bytes name)
+{
+    return name.n >= 2 && memcmp(name.p, "x_", 2) == 0;
+}
+
 static void read_named(struct decoder *d, struct sm_bytes name, const struct value *v)
 {
     for (int f = 0; f < FIELDS_N; f++)
@@ -309,61 +317,99 @@ static void read_named(struct decoder *d, struct sm_bytes name, const struct val
             read_field(d, (enum field)f, v);
             return;
         }
-    if (name.n < 2 || memcmp(name.p, "x_", 2) != 0)
+    if (!is_own(name))
         unknown(d, name);
 }
 
+/* One pair; false where the msgpack is broken. */
+static bool read_pair(struct decoder *d, struct sm_msg *msg)
+{
+    struct sm_msg_value key;
+    struct value v = {0};
+    if (!sm_msg_next(msg, &key) || key.kind != SM_MSG_STR)
+        return false;
+    const unsigned char *at = msg->at;
+    if (!sm_msg_next(msg, &v.msg))
+        return false;
+    v.is_bytes = v.msg.kind == SM_MSG_STR || v.msg.kind == SM_MSG_BIN;
+    v.bytes = (struct sm_bytes){v.msg.p, v.msg.size};
+    msg->at = at;
+    if (!sm_msg_skip(msg, DEPTH))
+        return false;
+    v.encoded = (struct sm_bytes){(const char *)at, (size_t)(msg->at - at)};
+    read_named(d, (struct sm_bytes){key.p, key.size}, &v);
+    return true;
+}
+
+/* What stands before a break is read: the id, above all. */
 static void read_envelope(struct decoder *d, struct sm_bytes envelope)
 {
-    struct sm_msg msg = {(const unsigned char *)envelope.p,
-                         (const unsigned char *)envelope.p + envelope.n};
-    struct sm_msg_value head, key;
-    if (!sm_msg_check(envelope.p, envelope.n, DEPTH) || !sm_msg_next(&msg, &head) ||
-        head.kind != SM_MSG_MAP) {
-        fault(d, SM_E_BAD_ENVELOPE, "job",
-              "is not one msgpack map, or its lengths lie, or it nests too deep");
+    const unsigned char *at = (const unsigned char *)envelope.p;
+    struct sm_msg msg = {at, at + envelope.n};
+    struct sm_msg_value head;
+    if (!sm_msg_next(&msg, &head) || head.kind != SM_MSG_MAP) {
+        fault(d, SM_E_BAD_ENVELOPE, "job", "is not a msgpack map");
         return;
     }
-    for (size_t i = 0; i < head.size; i++) {
-        struct value v = {0};
-        sm_msg_next(&msg, &key);
-        const unsigned char *at = msg.at;
-        sm_msg_next(&msg, &v.msg);
-        v.is_bytes = v.msg.kind == SM_MSG_STR || v.msg.kind == SM_MSG_BIN;
-        v.bytes = (struct sm_bytes){v.msg.p, v.msg.size};
-        msg.at = at;
-        sm_msg_skip(&msg, DEPTH);
-        v.encoded = (struct sm_bytes){(const char *)at, (size_t)(msg.at - at)};
-        read_named(d, (struct sm_bytes){key.p, key.size}, &v);
-    }
+    for (size_t i = 0; i < head.size; i++)
+        if (!read_pair(d, &msg)) {
+            fault(d, SM_E_BAD_ENVELOPE, "job",
+                  "breaks off, or a length lies, or it nests too deep");
+            return;
+        }
+    if (msg.at != msg.end)
+        fault(d, SM_E_BAD_ENVELOPE, "job", "has bytes behind its end");
+}
+
+static bool is_envelope(struct sm_bytes name)
+{
+    return name.n == 3 && memcmp(name.p, "job", 3) == 0;
 }
 
 static void read_fields(struct decoder *d, const struct sm_field *fields, size_t n)
 {
+    bool enveloped = false;
+    for (size_t i = 0; i < n; i++)
+        enveloped |= is_envelope(fields[i].name);
     for (size_t i = 0; i < n; i++) {
         struct value v = {.is_bytes = true, .bytes = fields[i].value};
-        if (n == 1 && fields[i].name.n == 3 && memcmp(fields[i].name.p, "job", 3) == 0)
+        if (is_envelope(fields[i].name))
             read_envelope(d, fields[i].value);
-        else
+        else if (!enveloped)
             read_named(d, fields[i].name, &v);
+        else if (!is_own(fields[i].name))
+            fault(d, SM_E_BAD_ENVELOPE, "job", "stands beside flat fields: give one form");
     }
 }
 
-/* Keeps the fields of what could not be decoded, behind the converted bytes. */
+static void put_cut(msgpack_packer *pk, struct sm_bytes bytes, size_t most)
+{
+    size_t n = bytes.n < most ? bytes.n : most;
+    msgpack_pack_bin(pk, n);
+    msgpack_pack_bin_body(pk, bytes.p, n);
+}
+
+/* Keeps the fields of what could not be decoded, behind the converted bytes: at most RAW_MOST in
+ * all. */
 static size_t keep_raw(struct decoder *d, const struct sm_field *fields, size_t n)
 {
-    size_t at = d->extra.size;
+    size_t at = d->extra.size, share = RAW_MOST / (n == 0 ? 1 : n) - 2 * RAW_NAME;
     msgpack_packer pk;
     msgpack_packer_init(&pk, &d->extra, sm_buf_msgpack_write);
     msgpack_pack_map(&pk, n);
     for (size_t i = 0; i < n; i++) {
-        size_t cut = fields[i].value.n > 65536 ? 65536 : fields[i].value.n;
-        msgpack_pack_bin(&pk, fields[i].name.n);
-        msgpack_pack_bin_body(&pk, fields[i].name.p, fields[i].name.n);
-        msgpack_pack_bin(&pk, cut);
-        msgpack_pack_bin_body(&pk, fields[i].value.p, cut);
+        put_cut(&pk, fields[i].name, RAW_NAME);
+        put_cut(&pk, fields[i].value, share);
     }
     return at;
+}
+
+/* When the entry was added. An explicit id may name any number: the bound keeps arithmetic honest.
+ */
+static int64_t entry_ms(const struct sm_entry_origin *origin)
+{
+    uint64_t most = (uint64_t)table[F_ENQUEUED_MS].max;
+    return (int64_t)(origin->entry.ms < most ? origin->entry.ms : most);
 }
 
 static void finish(struct decoder *d, const struct sm_entry_origin *origin)
@@ -373,14 +419,14 @@ static void finish(struct decoder *d, const struct sm_entry_origin *origin)
     if (!d->id_given)
         job->id = sm_entry_job_id(origin->incarnation, origin->queue, origin->entry);
     if (d->in_ms > 0)
-        job->due_ms = (int64_t)origin->entry.ms + d->in_ms;
+        job->due_ms = entry_ms(origin) + d->in_ms;
     else
         job->due_ms = d->at_ms;
     if (job->type.p == NULL)
         job->type = (struct sm_bytes){"", 0};
     job->extra = sm_buf_take(&d->extra, &(size_t){0});
     if (d->args_extra)
-        job->args = (struct sm_bytes){job->extra, d->args_n};
+        job->args = (struct sm_bytes){job->extra + d->args_at, d->args_n};
     if (d->tags_extra)
         job->tags = (struct sm_bytes){job->extra + d->tags_at, d->tags_n};
     if (job->args.p == NULL)
@@ -394,7 +440,7 @@ int sm_job_decode(struct sm_job *job, const struct sm_entry_origin *origin,
     size_t raw_at = 0, size = 0;
     sm_buf_init(&d.extra, 0);
     job->life = 1;
-    job->enqueued_ms = (int64_t)(origin->entry.ms & 0x7fffffffffffffff);
+    job->enqueued_ms = entry_ms(origin);
     read_fields(&d, fields, n);
     if (d.code == 0 && job->type.p == NULL)
         fault(&d, SM_E_BAD_ENVELOPE, "type", "missing: an entry needs at least a type");

@@ -9,6 +9,8 @@
 #include "base/msgpack_out.h"
 #include "queue/job.h"
 
+#define FIXED 1024 /* more than all but args, input and tags can take */
+
 static void put_key(msgpack_packer *pk, const char *key)
 {
     size_t n = strlen(key);
@@ -51,7 +53,7 @@ static size_t count(const struct sm_job *job)
     const int64_t ints[] = {job->due_ms,       job->expires_ms, job->timeout_ms,
                             job->max_attempts, job->backoff_ms, job->backoff_max_ms,
                             job->life,         job->enqueued_ms};
-    size_t n = 3; /* id, type, args */
+    size_t n = 4; /* v, id, type, args */
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
         n += ints[i] != 0;
     return n + (job->input.p != NULL) + (job->tags.p != NULL);
@@ -60,22 +62,29 @@ static size_t count(const struct sm_job *job)
 int sm_job_encode(const struct sm_job *job, size_t limit, struct sm_buf *out)
 {
     msgpack_packer pk;
-    bool whole = job->args.n + job->tags.n + job->input.n + 1024 <= limit;
+    size_t small = job->tags.n + FIXED, args = small + job->args.n;
     if (job->raw.p != NULL) {
         sm_buf_add(out, job->raw.p, job->raw.n);
         return out->full ? SM_E_NO_MEMORY : 0;
     }
     msgpack_packer_init(&pk, out, sm_buf_msgpack_write);
     msgpack_pack_map(&pk, count(job));
+    put_key(&pk, "v");
+    msgpack_pack_int(&pk, 1);
     put_key(&pk, "id");
     msgpack_pack_bin(&pk, 16);
     msgpack_pack_bin_body(&pk, job->id.b, 16);
     put_key(&pk, "type");
     msgpack_pack_str(&pk, job->type.n);
     msgpack_pack_str_body(&pk, job->type.p, job->type.n);
-    put_key(&pk, "args");
-    sm_buf_add(out, job->args.p, job->args.n);
-    put_input(&pk, job, whole);
+    if (args <= limit) {
+        put_key(&pk, "args");
+        sm_buf_add(out, job->args.p, job->args.n);
+    } else {
+        put_key(&pk, "x_args_cut");
+        msgpack_pack_uint64(&pk, job->args.n);
+    }
+    put_input(&pk, job, (args <= limit ? args : small) + job->input.n <= limit);
     put_int(&pk, "at_ms", job->due_ms);
     put_int(&pk, "expires_ms", job->expires_ms);
     put_int(&pk, "timeout_ms", job->timeout_ms);

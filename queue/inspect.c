@@ -22,7 +22,6 @@ struct sm_inspector *sm_inspector_open(const char *url, struct sm_err *err)
         return NULL;
     }
     in->q.conn.timeout_ms = WAIT_MS;
-    in->q.entry_limit = SIZE_MAX;
     if (sm_redis_url_parse(url, &in->q.url, err) != 0 ||
         sm_conn_open(&in->q.conn, &in->q.url, WAIT_MS, err) != 0) {
         sm_inspector_close(in);
@@ -36,6 +35,8 @@ void sm_inspector_close(struct sm_inspector *in)
     if (in == NULL)
         return;
     sm_conn_close(&in->q.conn);
+    sm_scan_free(&in->q.scan);
+    free(in->q.in);
     explicit_bzero(&in->q.url, sizeof in->q.url); /* it holds the password */
     free(in);
 }

@@ -11,6 +11,8 @@
 #include "queue/inspect_call.h"
 
 #define PAGE 64
+#define HEAD_MOST 4096        /* enough to find an id in it */
+#define BODY_MOST (64u << 20) /* more than a worker takes */
 
 void sm_entry_state_free(struct sm_entry_state *state)
 {
@@ -27,28 +29,25 @@ static void clear_unfounded_id(const struct sm_redis_keys *keys, struct sm_deliv
         memset(&d->job.id, 0, sizeof d->job.id);
 }
 
-static int decode(struct sm_inspector *in, const redisReply *entry, struct sm_entry_state *state,
-                  struct sm_err *err)
+/* Reads the page from `from` on; one entry's id is known even where its body is not read. */
+static int read_page(struct sm_inspector *in, const char *verb, const char *from, const char *to,
+                     size_t entry_limit, struct sm_intake *page, struct sm_err *err)
 {
-    struct sm_intake intake = {.items = &state->delivery, .room = 1};
-    int rc = sm_redis_deliver(&in->q, 0, entry, &intake, err);
-    if (rc == 0)
-        clear_unfounded_id(&in->q.keys[0], &state->delivery);
+    int rc = sm_redis_range(&in->q, 0, verb, from, to, entry_limit, page, err);
+    if (rc != 0)
+        sm_redis_forget(page);
+    for (size_t i = 0; i < page->n; i++)
+        clear_unfounded_id(&in->q.keys[0], &page->items[i]);
     return rc;
 }
 
 static int read_body(struct sm_inspector *in, const char *id, struct sm_entry_state *state,
                      struct sm_err *err)
 {
-    redisReply *reply;
-    int rc = sm_inspect_call(in, &reply, err, "XRANGE", in->q.keys[0].jobs, id, id, (char *)NULL);
-    if (rc != 0)
-        return rc;
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 1)
-        rc = decode(in, reply->element[0], state, err);
-    else
+    struct sm_intake page = {.items = &state->delivery, .room = 1};
+    int rc = read_page(in, "XRANGE", id, id, BODY_MOST, &page, err);
+    if (rc == 0 && page.n == 0)
         rc = sm_err_set(err, SM_E_NOT_FOUND, "no entry %s in queue %s", id, in->q.keys[0].name);
-    freeReplyObject(reply);
     return rc;
 }
 
@@ -138,45 +137,27 @@ int sm_inspect_job_id(struct sm_inspector *in, const char *queue, struct sm_entr
 
 /* ---- searching -- */
 
-/* Looks through a page, newest first. 1: found, its id in *entry; 0: not here. */
-static int search_page(struct sm_inspector *in, const redisReply *page, const struct sm_id *id,
-                       struct sm_entry_id *entry, struct sm_err *err)
-{
-    for (size_t i = 0; i < page->elements; i++) {
-        struct sm_entry_state state = {0};
-        int rc = decode(in, page->element[i], &state, err);
-        if (rc != 0)
-            return rc;
-        *entry = state.delivery.entry;
-        bool same = sm_uuid_compare(&state.delivery.job.id, id) == 0;
-        sm_entry_state_free(&state);
-        if (same)
-            return 1;
-    }
-    return 0;
-}
-
-/* 1: found, 0: not among the newest `most` of this queue. */
+/* 1: found, 0: not among the newest `most` of this queue. Bodies pass by unread. */
 static int search_queue(struct sm_inspector *in, const struct sm_id *id, size_t most,
                         struct sm_entry_id *entry, struct sm_err *err)
 {
-    char to[SM_ENTRY_ID_TEXT + 1] = "+", counted[24];
-    int found = 0;
-    while (found == 0 && most > 0) {
-        redisReply *page;
-        size_t ask = most < PAGE ? most : PAGE;
-        snprintf(counted, sizeof counted, "%zu", ask);
-        int rc = sm_inspect_call(in, &page, err, "XREVRANGE", in->q.keys[0].jobs, to, "-", "COUNT",
-                                 counted, (char *)NULL);
+    char from[SM_ENTRY_ID_TEXT + 1] = "+";
+    struct sm_delivery items[PAGE];
+    bool found = false, last = false;
+    while (!found && !last && most > 0) {
+        struct sm_intake page = {.items = items, .room = most < PAGE ? most : PAGE};
+        int rc = read_page(in, "XREVRANGE", from, "-", HEAD_MOST, &page, err);
         if (rc != 0)
             return rc;
-        found = search_page(in, page, id, entry, err);
-        most -= ask;
-        if (page->elements < ask)
-            most = 0;
-        freeReplyObject(page);
-        to[0] = '('; /* behind the last one seen */
-        sm_entry_id_format(*entry, to + 1);
+        for (size_t i = 0; i < page.n && !found; i++) {
+            found = sm_uuid_compare(&items[i].job.id, id) == 0;
+            *entry = items[i].entry;
+        }
+        most -= page.room;
+        last = page.n < page.room;
+        sm_redis_forget(&page);
+        from[0] = '('; /* behind the last one seen */
+        sm_entry_id_format(*entry, from + 1);
     }
     return found;
 }

@@ -54,6 +54,8 @@ struct sm_job {
     struct sm_bytes raw; /* of an entry that could not be decoded: its fields, as a msgpack map */
 };
 
+#define SM_FIELDS_MOST 64 /* of a flat entry */
+
 /* One field of an entry as it came. */
 struct sm_field {
     struct sm_bytes name, value;

@@ -30,8 +30,7 @@ struct sm_delivery {
     int queue;
     struct sm_tries tries;
     struct sm_job job;
-    int code; /* 0; what decoding said; SM_E_TOO_LARGE: body not read; SM_E_NOT_FOUND: the entry
-                 is gone (trimmed by somebody), only its id was left: settle it */
+    int code; /* 0; what decoding said; SM_E_TOO_LARGE: over the entry limit, its values are cut */
     char *error_text; /* malloc'ed when code is not 0 */
 };
 
@@ -41,6 +40,7 @@ struct sm_intake {
     size_t n, room;
     size_t bytes;   /* read from the wire for this intake */
     size_t largest; /* bytes of the largest entry in it */
+    size_t gone;    /* ids whose entry was trimmed by somebody: settled, nothing is left to run */
 };
 
 /* What a beat answers. */
@@ -77,9 +77,9 @@ struct sm_queue_ops {
      * `budget`. *next_due_ms: ms until the next parked entry is due, -1 when none is. */
     int (*tick)(struct sm_queue *q, int queue, unsigned want, size_t budget, struct sm_intake *in,
                 int64_t *next_due_ms, struct sm_err *err);
-    /* Reads entries this worker owns already, measuring each before reading it; one over
-     * `entry_limit` comes without its body. Stops before `budget` would be passed: in->n may be
-     * less than n. */
+    /* Reads entries this worker owns already (at most 100); one over `entry_limit` comes with its
+     * values cut, and takes no memory while it passes. Stops before `budget` would be passed, and
+     * leaves out ids whose entry is gone: in->n may be less than n. */
     int (*take)(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
                 size_t entry_limit, size_t budget, struct sm_intake *in, struct sm_err *err);
     /* The ids owned by this worker after `after` ({0,0}: from the first), in order, up to `room`.

@@ -1,7 +1,7 @@
 /*
- * The connection. hiredis formats, parses and holds the buffers; connecting, reading and every wait
- * are here, because its own blocking calls have no deadline, retry EINTR for ever and put no bound
- * on what a reply may cost. Coded to the subset of hiredis 0.14 that later versions keep.
+ * The connection. hiredis connects and parses; sending, receiving and every wait are here, because
+ * its own blocking calls have no deadline, retry EINTR for ever, raise SIGPIPE and put no bound on
+ * what a reply may cost. Coded to the subset of hiredis 0.14 that later versions keep.
  */
 #include "queue/redis_conn.h"
 
@@ -16,17 +16,18 @@
 
 #include "base/clock.h"
 
-#define READ_ROOM 65536
+#define READ_ROOM 16384
+#define OUT_KEEP (256u << 10)
 
 void sm_conn_close(struct sm_conn *conn)
 {
     struct linger now = {1, 0}; /* what is still on its way must not arrive later */
+    sm_buf_free(&conn->out);
     if (conn->c == NULL)
         return;
     setsockopt(conn->c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     redisFree(conn->c);
     conn->c = NULL;
-    conn->budget = 0;
 }
 
 static int broken(struct sm_conn *conn, int code, struct sm_err *err, const char *text)
@@ -117,70 +118,90 @@ static int connect_socket(struct sm_conn *conn, const struct sm_redis_url *url, 
     return SM_E_UNREACHABLE;
 }
 
+/* "*3" or "$12" and the end of the line: on the road of every id, so not printf. */
+static void put_head(struct sm_buf *out, char type, size_t n)
+{
+    char text[24], *at = text + sizeof text;
+    *--at = '\n';
+    *--at = '\r';
+    do
+        *--at = (char)('0' + n % 10);
+    while ((n /= 10) != 0);
+    *--at = type;
+    sm_buf_add(out, at, (size_t)(text + sizeof text - at));
+}
+
 int sm_conn_append(struct sm_conn *conn, int argc, const char **argv, const size_t *sizes,
                    struct sm_err *err)
 {
     if (conn->c == NULL)
         return sm_err_set(err, SM_E_UNREACHABLE, "Redis: not connected");
-    if (redisAppendCommandArgv(conn->c, argc, argv, sizes) != REDIS_OK)
-        return broken(conn, SM_E_NO_MEMORY, err, "no memory for a command");
-    return 0;
-}
-
-int sm_conn_append_raw(struct sm_conn *conn, const char *resp, size_t size, struct sm_err *err)
-{
-    if (conn->c == NULL)
-        return sm_err_set(err, SM_E_UNREACHABLE, "Redis: not connected");
-    if (redisAppendFormattedCommand(conn->c, resp, size) != REDIS_OK)
-        return broken(conn, SM_E_NO_MEMORY, err, "no memory for a command");
-    return 0;
+    put_head(&conn->out, '*', (size_t)argc);
+    for (int i = 0; i < argc; i++) {
+        put_head(&conn->out, '$', sizes[i]);
+        sm_buf_add(&conn->out, argv[i], sizes[i]);
+        sm_buf_add(&conn->out, "\r\n", 2);
+    }
+    return conn->out.full ? broken(conn, SM_E_NO_MEMORY, err, "no memory for a command") : 0;
 }
 
 int sm_conn_flush(struct sm_conn *conn, struct sm_err *err)
 {
     int64_t until = now_us() + conn->timeout_ms * 1000;
-    int done = 0;
     if (conn->c == NULL)
         return sm_err_set(err, SM_E_UNREACHABLE, "Redis: not connected");
-    while (!done) {
-        if (redisBufferWrite(conn->c, &done) != REDIS_OK)
-            return broken(conn, SM_E_UNREACHABLE, err, conn->c->errstr);
-        if (!done && !wait_fd(conn->c->fd, POLLOUT, until))
+    for (size_t at = 0; at < conn->out.size;) {
+        ssize_t n = send(conn->c->fd, conn->out.data + at, conn->out.size - at,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0)
+            at += (size_t)n;
+        else if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return broken(conn, SM_E_UNREACHABLE, err, strerror(errno));
+        else if (!wait_fd(conn->c->fd, POLLOUT, until))
             return broken(conn, SM_E_TIMEOUT, err, "did not take a command in time");
     }
+    sm_buf_clear(&conn->out);
+    if (conn->out.room > OUT_KEEP)
+        sm_buf_free(&conn->out);
     return 0;
 }
 
-/* Reads what has come. */
-static int feed(struct sm_conn *conn, struct sm_err *err)
+int sm_conn_receive(struct sm_conn *conn, int64_t wait_us, char *data, size_t room, size_t *n,
+                    struct sm_err *err)
 {
-    char data[READ_ROOM];
-    ssize_t n = recv(conn->c->fd, data, sizeof data, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return 0;
-    if (n < 0)
-        return broken(conn, SM_E_UNREACHABLE, err, strerror(errno));
-    if (n == 0)
-        return broken(conn, SM_E_UNREACHABLE, err, "closed the connection");
-    conn->received += (size_t)n;
-    if (conn->budget > 0 && conn->received > conn->budget)
-        return broken(conn, SM_E_OVER_BUDGET, err,
-                      "the reply is larger than the memory left for it");
-    if (redisReaderFeed(conn->c->reader, data, (size_t)n) != REDIS_OK)
-        return broken(conn, SM_E_NO_MEMORY, err, "no memory for a reply");
-    return 0;
+    int64_t until = now_us() + wait_us;
+    if (conn->c == NULL)
+        return sm_err_set(err, SM_E_UNREACHABLE, "Redis: not connected");
+    for (;;) {
+        ssize_t got = recv(conn->c->fd, data, room, MSG_DONTWAIT);
+        *n = got > 0 ? (size_t)got : 0;
+        if (got > 0)
+            return 0;
+        if (got == 0)
+            return broken(conn, SM_E_UNREACHABLE, err, "closed the connection");
+        if (errno != EAGAIN && errno != EINTR)
+            return broken(conn, SM_E_UNREACHABLE, err, strerror(errno));
+        if (!wait_fd(conn->c->fd, POLLIN, until))
+            return 1;
+    }
+}
+
+int sm_conn_refused(struct sm_conn *conn, const char *text, struct sm_err *err)
+{
+    int code = classify(text);
+    sm_err_set(err, code, "Redis: %s", text);
+    if (code == SM_E_UNREACHABLE || code == SM_E_AUTH)
+        sm_conn_close(conn);
+    return code;
 }
 
 static int judge(struct sm_conn *conn, redisReply **reply, struct sm_err *err)
 {
     if ((*reply)->type != REDIS_REPLY_ERROR)
         return 0;
-    int code = classify((*reply)->str);
-    sm_err_set(err, code, "Redis: %s", (*reply)->str);
+    int code = sm_conn_refused(conn, (*reply)->str, err);
     freeReplyObject(*reply);
     *reply = NULL;
-    if (code == SM_E_UNREACHABLE || code == SM_E_AUTH)
-        sm_conn_close(conn);
     return code;
 }
 
@@ -192,17 +213,19 @@ int sm_conn_reply(struct sm_conn *conn, int64_t wait_us, redisReply **reply, str
         return sm_err_set(err, SM_E_UNREACHABLE, "Redis: not connected");
     for (;;) {
         void *object = NULL;
+        char data[READ_ROOM];
+        size_t n;
         if (redisReaderGetReply(conn->c->reader, &object) != REDIS_OK)
             return broken(conn, SM_E_UNREACHABLE, err, conn->c->reader->errstr);
         if (object != NULL) {
             *reply = object;
             return judge(conn, reply, err);
         }
-        if (!wait_fd(conn->c->fd, POLLIN, until))
-            return 1;
-        int rc = feed(conn, err);
+        int rc = sm_conn_receive(conn, until - now_us(), data, sizeof data, &n, err);
         if (rc != 0)
             return rc;
+        if (redisReaderFeed(conn->c->reader, data, n) != REDIS_OK)
+            return broken(conn, SM_E_NO_MEMORY, err, "no memory for a reply");
     }
 }
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "stampmill/error.h"
 
 /* A URL taken apart. */
@@ -25,11 +26,10 @@ struct sm_redis_url {
 int sm_redis_url_parse(const char *url, struct sm_redis_url *parts, struct sm_err *err);
 
 struct sm_conn {
-    redisContext *c; /* NULL: closed */
+    redisContext *c;   /* NULL: closed */
+    struct sm_buf out; /* commands that are not sent yet */
     char run_id[48];
-    int timeout_ms;  /* of a call */
-    size_t received; /* bytes since it was set to 0 */
-    size_t budget;   /* `received` past it is SM_E_OVER_BUDGET; 0: none */
+    int timeout_ms; /* of a call */
 };
 
 /* Connects, logs in, selects the database. Waits at most `wait_ms`. 0, a SERVER code or SM_E_AUTH.
@@ -51,14 +51,19 @@ void sm_args_add(struct sm_args *args, const char *text);
 /* Queues a command; nothing is sent yet. */
 int sm_conn_append(struct sm_conn *conn, int argc, const char **argv, const size_t *sizes,
                    struct sm_err *err);
-/* Queues bytes that are RESP already. */
-int sm_conn_append_raw(struct sm_conn *conn, const char *resp, size_t size, struct sm_err *err);
-/* Sends all that is queued. */
+/* Sends all that is queued. A write never raises SIGPIPE. */
 int sm_conn_flush(struct sm_conn *conn, struct sm_err *err);
 /* The next reply, waiting at most `wait_us`: 1 not yet, 0 with *reply (the caller frees it), or a
  * failure (closed). An error reply is a failure too; SM_E_FULL, _READ_ONLY, _NO_GROUP, _PERMISSION
  * and SM_E_SERVER for a script's or command's own error leave the connection open. */
 int sm_conn_reply(struct sm_conn *conn, int64_t wait_us, redisReply **reply, struct sm_err *err);
+/* Bytes as they come, for a reader of one's own: waits at most `wait_us`; 1 none yet, 0 with *n of
+ * them, or a failure (closed). */
+int sm_conn_receive(struct sm_conn *conn, int64_t wait_us, char *data, size_t room, size_t *n,
+                    struct sm_err *err);
+/* The code of an error reply's text, set in *err; closes the connection where it is of no more use.
+ */
+int sm_conn_refused(struct sm_conn *conn, const char *text, struct sm_err *err);
 /* Append, flush, reply within timeout_ms. */
 int sm_conn_call(struct sm_conn *conn, int argc, const char **argv, const size_t *sizes,
                  redisReply **reply, struct sm_err *err);

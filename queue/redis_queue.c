@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/uuid.h"
 
 void sm_redis_keys_make(struct sm_redis_keys *keys, const char *name)
@@ -139,6 +140,7 @@ static int q_connect(struct sm_queue *queue, int wait_ms, struct sm_err *err)
 {
     struct sm_redis_queue *q = sm_redis_self(queue);
     q->fetching = -1;
+    sm_redis_forget(&q->got);
     int rc = sm_conn_open(&q->conn, &q->url, wait_ms, err);
     if (rc == 0)
         rc = sm_conn_identify(&q->conn, err);
@@ -155,6 +157,20 @@ static int q_connect(struct sm_queue *queue, int wait_ms, struct sm_err *err)
 
 /* ---- fetching -- */
 
+/* Room for what one fetch may bring: it stays here until its reply is complete. */
+static bool make_room(struct sm_intake *got, size_t count)
+{
+    *got = (struct sm_intake){.items = got->items, .room = got->room};
+    if (count <= got->room)
+        return true;
+    struct sm_delivery *more = realloc(got->items, count * sizeof *more);
+    if (more == NULL)
+        return false;
+    got->items = more;
+    got->room = count;
+    return true;
+}
+
 static int q_fetch_start(struct sm_queue *queue, int index, unsigned count, int block_ms,
                          size_t budget, struct sm_err *err)
 {
@@ -162,6 +178,8 @@ static int q_fetch_start(struct sm_queue *queue, int index, unsigned count, int 
     struct sm_args args = {.n = 0};
     char counted[12], block[12];
     SM_ASSERT(q->fetching < 0);
+    if (!make_room(&q->got, count))
+        return sm_err_set(err, SM_E_NO_MEMORY, "no memory to fetch");
     snprintf(counted, sizeof counted, "%u", count);
     snprintf(block, sizeof block, "%d", block_ms);
     const char *const head[] = {"XREADGROUP", "GROUP", "mill", q->worker, "COUNT", counted};
@@ -179,43 +197,42 @@ static int q_fetch_start(struct sm_queue *queue, int index, unsigned count, int 
         rc = sm_conn_flush(&q->conn, err);
     if (rc != 0)
         return rc;
-    q->conn.received = 0;
-    q->conn.budget = budget;
+    q->in_at = q->in_n = 0;
+    q->deadline_us = sm_mono_us(&sm_clock_real) + (int64_t)(block_ms + q->conn.timeout_ms) * 1000;
+    sm_redis_read_start(q, SM_SCAN_FETCH, q->entry_limit, budget);
     q->fetching = index;
     return 0;
 }
 
-static int take_in(struct sm_redis_queue *q, int index, const redisReply *reply,
-                   struct sm_intake *in, struct sm_err *err)
+/* Hands over what the fetch brought. */
+static void hand_over(struct sm_redis_queue *q, struct sm_intake *in)
 {
-    int rc = 0;
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0)
-        return 0; /* nil: nothing came */
-    const redisReply *stream = reply->element[0];
-    if (stream->type != REDIS_REPLY_ARRAY || stream->elements != 2)
-        return sm_err_set(err, SM_E_SERVER, "Redis: XREADGROUP answered in an unknown form");
-    const redisReply *entries = stream->element[1];
-    for (size_t i = 0; rc == 0 && i < entries->elements && in->n < in->room; i++)
-        rc = sm_redis_deliver(q, index, entries->element[i], in, err);
-    return rc;
+    SM_ASSERT(q->got.n <= in->room - in->n);
+    memcpy(in->items + in->n, q->got.items, q->got.n * sizeof *in->items);
+    in->n += q->got.n;
+    in->bytes += q->got.bytes;
+    in->gone += q->got.gone;
+    in->largest = q->got.largest > in->largest ? q->got.largest : in->largest;
+    q->got.n = 0;
 }
 
 static int q_fetch_wait(struct sm_queue *queue, int64_t wait_us, struct sm_intake *in,
                         struct sm_err *err)
 {
     struct sm_redis_queue *q = sm_redis_self(queue);
-    redisReply *reply;
-    int index = q->fetching;
-    int rc = sm_conn_reply(&q->conn, wait_us, &reply, err);
+    SM_ASSERT(q->fetching >= 0);
+    int rc = sm_redis_read(q, q->fetching, false, wait_us, &q->got, err);
+    if (rc == 1 && sm_mono_us(&sm_clock_real) > q->deadline_us) {
+        sm_conn_close(&q->conn);
+        rc = sm_err_set(err, SM_E_TIMEOUT, "Redis: did not answer in time");
+    }
     if (rc == 1)
         return 1;
     q->fetching = -1;
-    q->conn.budget = 0;
-    in->bytes = q->conn.received;
     if (rc == 0)
-        rc = take_in(q, index, reply, in, err);
-    if (reply != NULL)
-        freeReplyObject(reply);
+        hand_over(q, in);
+    else
+        sm_redis_forget(&q->got);
     return rc;
 }
 
@@ -229,7 +246,7 @@ static int q_fetch_fd(struct sm_queue *queue)
 static size_t read_tick(const redisReply *reply, struct sm_entry_id *ids, struct sm_tries *tries)
 {
     size_t n = 0;
-    for (size_t i = 1; i + 1 < reply->elements && n < 100; i += 2) {
+    for (size_t i = 1; i + 1 < reply->elements && n < SM_REDIS_MOST; i += 2) {
         const redisReply *id = reply->element[i], *text = reply->element[i + 1];
         if (id->type == REDIS_REPLY_STRING && sm_entry_id_parse(id->str, id->len, &ids[n]))
             sm_tries_parse(text->str, text->len, &tries[n++]);
@@ -237,16 +254,31 @@ static size_t read_tick(const redisReply *reply, struct sm_entry_id *ids, struct
     return n;
 }
 
+/* What was taken and did not fit into the budget goes back to :free. */
+static int give_back(struct sm_redis_queue *q, int index, const struct sm_entry_id *ids, size_t n,
+                     const struct sm_intake *in, struct sm_err *err)
+{
+    struct sm_entry_id left[SM_REDIS_MOST];
+    size_t left_n = 0, at = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (at < in->n && sm_entry_id_compare(in->items[at].entry, ids[i]) == 0)
+            at++;
+        else
+            left[left_n++] = ids[i];
+    }
+    return left_n == 0 ? 0 : sm_redis_release(&q->base, index, left, left_n, err);
+}
+
 static int q_tick(struct sm_queue *queue, int index, unsigned want, size_t budget,
                   struct sm_intake *in, int64_t *next_due_ms, struct sm_err *err)
 {
     struct sm_redis_queue *q = sm_redis_self(queue);
     const struct sm_redis_keys *keys = &q->keys[index];
-    struct sm_entry_id ids[100];
-    struct sm_tries tries[100];
+    struct sm_entry_id ids[SM_REDIS_MOST];
+    struct sm_tries tries[SM_REDIS_MOST];
     char wanted[12];
     redisReply *reply;
-    snprintf(wanted, sizeof wanted, "%u", want > 100 ? 100 : want);
+    snprintf(wanted, sizeof wanted, "%u", want > SM_REDIS_MOST ? SM_REDIS_MOST : want);
     const char *argv[] = {keys->jobs, keys->later, keys->tries, q->worker, wanted};
     const size_t sizes[] = {strlen(keys->jobs), strlen(keys->later), strlen(keys->tries),
                             strlen(q->worker), strlen(wanted)};
@@ -260,7 +292,8 @@ static int q_tick(struct sm_queue *queue, int index, unsigned want, size_t budge
         n = read_tick(reply, ids, tries);
     }
     freeReplyObject(reply);
-    return n == 0 ? 0 : sm_redis_take(q, index, ids, tries, n, q->entry_limit, budget, in, err);
+    rc = n == 0 ? 0 : sm_redis_take(q, index, ids, tries, n, q->entry_limit, budget, in, err);
+    return rc == 0 ? give_back(q, index, ids, n, in, err) : rc;
 }
 
 static int q_take(struct sm_queue *queue, int index, const struct sm_entry_id *ids, size_t n,
@@ -276,8 +309,14 @@ static const char *q_run_id(const struct sm_queue *queue)
 
 static void q_close(struct sm_queue *queue)
 {
-    sm_conn_close(&sm_redis_self(queue)->conn);
-    free(queue);
+    struct sm_redis_queue *q = sm_redis_self(queue);
+    sm_conn_close(&q->conn);
+    sm_redis_forget(&q->got);
+    sm_scan_free(&q->scan);
+    free(q->got.items);
+    free(q->in);
+    explicit_bzero(&q->url, sizeof q->url); /* it holds the password */
+    free(q);
 }
 
 static const struct sm_queue_ops ops = {

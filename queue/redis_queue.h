@@ -4,8 +4,10 @@
 
 #include "queue/redis.h"
 #include "queue/redis_conn.h"
+#include "queue/redis_scan.h"
 
 #define SM_REDIS_QUEUES 16
+#define SM_REDIS_MOST 100 /* entries that one script or one take handles */
 
 /* One queue's keys, all under one hash tag. */
 struct sm_redis_keys {
@@ -23,7 +25,12 @@ struct sm_redis_queue {
     char worker[40];
     size_t entry_limit;
     bool allow_eviction;
-    int fetching; /* the queue of the fetch under way */
+    int fetching;         /* the queue of the fetch under way; -1: none */
+    int64_t deadline_us;  /* when the reply under way is overdue */
+    struct sm_intake got; /* of the fetch under way, until its reply is complete */
+    struct sm_scan scan;
+    char *in; /* bytes received; those from in_at on are not looked at yet */
+    size_t in_at, in_n;
 };
 
 static inline struct sm_redis_queue *sm_redis_self(struct sm_queue *q)
@@ -49,11 +56,21 @@ void sm_words_free(struct sm_words *words);
 
 /* ---- redis_read.c: entries as deliveries -- */
 
-/* One entry ([id, [name, value, ..]]) into the next delivery of *in. */
-int sm_redis_deliver(struct sm_redis_queue *q, int queue, const redisReply *entry,
-                     struct sm_intake *in, struct sm_err *err);
-/* Reads owned entries one by one, each measured first. `tries` may be NULL: then they are asked
- * for. */
+/* Ready to read one reply that holds entries. */
+void sm_redis_read_start(struct sm_redis_queue *q, enum sm_scan_form form, size_t entry_limit,
+                         size_t budget);
+/* Reads on for at most `wait_us`: 1 not yet, 0 complete, or a failure. What is over the budget is
+ * left out with `skip_over`, else it is SM_E_OVER_BUDGET. */
+int sm_redis_read(struct sm_redis_queue *q, int queue, bool skip_over, int64_t wait_us,
+                  struct sm_intake *in, struct sm_err *err);
+/* Frees what is in *in. */
+void sm_redis_forget(struct sm_intake *in);
+/* XRANGE or XREVRANGE, as many as *in has room for. An entry over the limit comes with its values
+ * cut, as SM_E_TOO_LARGE; its id is read all the same. */
+int sm_redis_range(struct sm_redis_queue *q, int queue, const char *verb, const char *from,
+                   const char *to, size_t entry_limit, struct sm_intake *in, struct sm_err *err);
+/* Reads owned entries, in order, until the budget is spent. `tries` may be NULL: then they are
+ * asked for. Ids whose entry is gone are settled. */
 int sm_redis_take(struct sm_redis_queue *q, int queue, const struct sm_entry_id *ids,
                   const struct sm_tries *tries, size_t n, size_t entry_limit, size_t budget,
                   struct sm_intake *in, struct sm_err *err);

@@ -19,8 +19,7 @@ static const char *text_of(const char *name)
     for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++)
         if (strcmp(scripts[i].name, name) == 0)
             return scripts[i].text;
-    SM_ASSERT(!"a script by that name");
-    return NULL;
+    sm_assert_failed("a script by that name", __FILE__, __LINE__);
 }
 
 static void digest(const char *text, char hex[41])

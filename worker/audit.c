@@ -55,25 +55,29 @@ static bool was_lost(const struct sm_keeper *k, int queue, struct sm_entry_id en
     return false;
 }
 
-/* Takes in up to SM_TICK_MOST entries that no slot holds. */
+/* Takes in up to SM_TICK_MOST entries that no slot holds; what finds no room now the next audit
+ * finds again. */
 static bool adopt(struct sm_keeper *k, int queue, const struct sm_entry_id *ids, size_t n)
 {
     struct sm_worker *w = k->w;
     struct sm_err err;
-    struct sm_intake in = {.items = k->items, .room = SM_TICK_MOST};
-    size_t used = atomic_load(&w->slots.bytes), free_slots = sm_ring_count(&w->slots.free);
-    if (n > free_slots / 2)
-        n = free_slots / 2;
-    if (n == 0 || used >= w->options->memory)
-        return true; /* the next audit finds them again */
+    uint32_t slots[SM_TICK_MOST];
+    size_t used = atomic_load(&w->slots.bytes), half = sm_ring_count(&w->slots.free) / 2;
+    if (used >= w->options->memory)
+        return true;
+    n = sm_slots_reserve(w, slots, n < half ? n : half);
+    struct sm_intake in = {.items = k->items, .room = n};
+    if (n == 0)
+        return true;
     if (k->q->ops->take(k->q, queue, ids, n, sm_options_entry_limit(w->options),
                         w->options->memory - used, &in, &err) != 0) {
+        sm_slots_unreserve(w, slots, n);
         sm_link_set_down(&k->link, sm_mono_us(w->clock));
         sm_worker_failed(w, k->stats, "taking in lost entries failed", true, &err);
         return false;
     }
     sm_count(k->stats, SM_C_ADOPTED, in.n);
-    sm_intake_take(w, k->q, k->stats, &in, true);
+    sm_intake_take(w, k->q, k->stats, &in, slots, n, true);
     return true;
 }
 

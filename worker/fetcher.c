@@ -86,6 +86,8 @@ static size_t wanted(struct sm_fetcher *f)
 static void failed(struct sm_fetcher *f, struct sm_fetcher_queue *fq, const char *what,
                    const struct sm_err *err)
 {
+    sm_slots_unreserve(f->w, fq->reserved, fq->reserved_n);
+    fq->reserved_n = 0;
     fq->under_way = false;
     fq->empty = false;
     sm_link_set_down(&fq->link, sm_mono_us(f->w->clock));
@@ -95,12 +97,12 @@ static void failed(struct sm_fetcher *f, struct sm_fetcher_queue *fq, const char
 static void take_in(struct sm_fetcher *f, struct sm_fetcher_queue *fq, struct sm_intake *in,
                     bool first)
 {
-    if (in->n == 0)
-        return;
-    sm_count(f->stats, SM_C_FETCHES, 1);
+    sm_count(f->stats, SM_C_FETCHES, in->n > 0);
     /* forgets slowly: one large entry must not shrink the fetches for ever */
-    f->largest = in->largest > f->largest ? in->largest : f->largest - f->largest / 64;
-    sm_intake_take(f->w, fq->q, f->stats, in, first);
+    if (in->n > 0)
+        f->largest = in->largest > f->largest ? in->largest : f->largest - f->largest / 64;
+    sm_intake_take(f->w, fq->q, f->stats, in, fq->reserved, fq->reserved_n, first);
+    fq->reserved_n = 0;
 }
 
 static struct sm_intake intake(struct sm_fetcher *f, size_t room)
@@ -115,11 +117,13 @@ static void tick(struct sm_fetcher *f, int i, size_t want)
     struct sm_fetcher_queue *fq = &f->queue[i];
     struct sm_worker *w = f->w;
     int64_t now = sm_mono_us(w->clock), next_due_ms = -1;
-    size_t free_slots = sm_ring_count(&w->slots.free);
-    struct sm_intake in = intake(f, min_size(min_size(want, SM_TICK_MOST), free_slots / 2));
     struct sm_err err;
     if (now < fq->tick_us)
         return;
+    size_t half = sm_ring_count(&w->slots.free) / 2,
+           room = min_size(min_size(want, SM_TICK_MOST), half);
+    fq->reserved_n = sm_slots_reserve(w, fq->reserved, room);
+    struct sm_intake in = intake(f, fq->reserved_n);
     if (fq->q->ops->tick(fq->q, i, (unsigned)in.room, bytes_left(w), &in, &next_due_ms, &err) !=
         0) {
         failed(f, fq, "tick failed", &err);
@@ -144,7 +148,11 @@ static void start(struct sm_fetcher *f, int i, size_t share, size_t idle)
         int64_t to_tick = (fq->tick_us - sm_mono_us(f->w->clock)) / 1000;
         block_ms = to_tick < 1 ? 1 : to_tick > BLOCK_MS ? BLOCK_MS : (int)to_tick;
     }
-    int rc = fq->q->ops->fetch_start(fq->q, i, (unsigned)count, block_ms, bytes_left(f->w), &err);
+    fq->reserved_n = sm_slots_reserve(f->w, fq->reserved, count);
+    if (fq->reserved_n == 0)
+        return;
+    int rc = fq->q->ops->fetch_start(fq->q, i, (unsigned)fq->reserved_n, block_ms, bytes_left(f->w),
+                                     &err);
     if (rc != 0)
         failed(f, fq, "fetch failed", &err);
     else
@@ -154,7 +162,7 @@ static void start(struct sm_fetcher *f, int i, size_t share, size_t idle)
 static void finish(struct sm_fetcher *f, int i, int64_t wait_us)
 {
     struct sm_fetcher_queue *fq = &f->queue[i];
-    struct sm_intake in = intake(f, SM_FETCH_MOST);
+    struct sm_intake in = intake(f, fq->reserved_n);
     struct sm_err err;
     int rc = fq->q->ops->fetch_wait(fq->q, wait_us, &in, &err);
     if (rc > 0)

@@ -11,7 +11,9 @@ struct sm_fetcher_queue {
     struct sm_queue *q; /* a connection of its own, so that queues can be waited for together */
     struct sm_link link;
     bool under_way;
-    bool empty;      /* the last fetch without blocking brought nothing */
+    bool empty;                       /* the last fetch without blocking brought nothing */
+    uint32_t reserved[SM_FETCH_MOST]; /* slots for what was asked for */
+    size_t reserved_n;
     int64_t tick_us; /* monotonic time of the next tick */
 };
 

@@ -74,14 +74,23 @@ static bool park(struct sm_worker *w, struct sm_queue *q, struct sm_stats *stats
     return true;
 }
 
-void sm_intake_take(struct sm_worker *w, struct sm_queue *q, struct sm_stats *stats,
-                    struct sm_intake *in, bool first)
+size_t sm_slots_reserve(struct sm_worker *w, uint32_t *slots, size_t n)
 {
-    uint32_t slots[SM_FETCH_MOST], ready[SM_FETCH_MOST], refused[SM_FETCH_MOST];
+    return n == 0 ? 0 : sm_ring_take(&w->slots.free, slots, n, 0);
+}
+
+void sm_slots_unreserve(struct sm_worker *w, const uint32_t *slots, size_t n)
+{
+    sm_ring_put(&w->slots.free, slots, n);
+}
+
+void sm_intake_take(struct sm_worker *w, struct sm_queue *q, struct sm_stats *stats,
+                    struct sm_intake *in, const uint32_t *slots, size_t slots_n, bool first)
+{
+    uint32_t ready[SM_FETCH_MOST], refused[SM_FETCH_MOST];
     size_t ready_n = 0, refused_n = 0;
-    SM_ASSERT(in->n <= SM_FETCH_MOST);
-    size_t got = in->n == 0 ? 0 : sm_ring_take(&w->slots.free, slots, in->n, 0);
-    SM_ASSERT(got == in->n); /* no more is asked for than slots are free */
+    SM_ASSERT(in->n <= slots_n && slots_n <= SM_FETCH_MOST);
+    sm_slots_unreserve(w, slots + in->n, slots_n - in->n);
     for (size_t k = 0; k < in->n; k++) {
         struct sm_slot *slot = &w->slots.slot[slots[k]];
         fill(w, slot, &in->items[k]);

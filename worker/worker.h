@@ -83,10 +83,16 @@ void sm_worker_failed(struct sm_worker *w, struct sm_stats *stats, const char *w
 
 /* ---- intake (fetcher and keeper) -- */
 
-/* Takes deliveries into slots: parks what is not due, refuses what cannot run, and puts the rest
- * into the ready ring (in front with `first`). There must be a free slot for each. Empties *in. */
+/* Slots are reserved before entries are asked for, so that what comes always finds room however
+ * many threads ask. Returns how many of n there were. */
+size_t sm_slots_reserve(struct sm_worker *w, uint32_t *slots, size_t n);
+void sm_slots_unreserve(struct sm_worker *w, const uint32_t *slots, size_t n);
+
+/* Takes deliveries into the reserved slots and gives back what is left of those: parks what is not
+ * due, refuses what cannot run, and puts the rest into the ready ring (in front with `first`).
+ * Empties *in. */
 void sm_intake_take(struct sm_worker *w, struct sm_queue *q, struct sm_stats *stats,
-                    struct sm_intake *in, bool first);
+                    struct sm_intake *in, const uint32_t *slots, size_t slots_n, bool first);
 /* Hands slots back to :free in Redis and frees them; what Redis does not answer is left to the
  * lease. */
 void sm_hand_back(struct sm_worker *w, struct sm_queue *q, struct sm_stats *stats,

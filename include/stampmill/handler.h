@@ -33,7 +33,8 @@ enum sm_arg_kind {
     SM_ARG_BOOL,    /* true or false */
     SM_ARG_TEXT,    /* UTF-8 without NUL, length in bytes within [min, max] */
     SM_ARG_CHOICE,  /* one of `choices` ("a|b|c"), read as its index from 0 */
-    SM_ARG_CHOICES, /* a list of distinct ones of `choices`, read as a bit set; count in [min, max] */
+    SM_ARG_CHOICES, /* a list of distinct ones of `choices`, read as a bit set; count in [min, max]
+                     */
     SM_ARG_TEXTS,   /* a list of TEXT, count within [min, max] */
     SM_ARG_INTS,    /* a list of at most 1,024 INT, each within [min, max] */
     SM_ARG_MAPS,    /* a list of maps that fit `fields`, count within [min, max] */
@@ -62,8 +63,9 @@ struct sm_value {
             size_t n;
         } text;
         struct {
-            const struct sm_value *v; /* TEXTS, INTS: n values; MAPS: n * (fields' row count) values */
-            size_t n;                 /* elements */
+            const struct sm_value
+                *v;   /* TEXTS, INTS: n values; MAPS: n * (fields' row count) values */
+            size_t n; /* elements */
         } list;
     } as;
 };
@@ -114,7 +116,8 @@ void sm_run_progress(struct sm_run *run, uint64_t done, uint64_t total);
 int sm_fail(struct sm_run *run, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Asks to be run again in `ms` (1 to 86,400,000) without using up an attempt; returns SM_E_AGAIN. */
+/* Asks to be run again in `ms` (1 to 86,400,000) without using up an attempt; returns SM_E_AGAIN.
+ */
 int sm_again_in(struct sm_run *run, int64_t ms);
 
 /* ---- output -------------------------------------------------------------------------------- */

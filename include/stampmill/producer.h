@@ -1,7 +1,7 @@
 /*
- * libstampmill, the producer interface in C: enqueue jobs, one or many. A job is one XADD into a Redis
- * stream (queue/PROTOCOL.md), so any Redis client can do the same; this library adds the compact
- * envelope, ids, checks before sending, and pipelining.
+ * libstampmill, the producer interface in C: enqueue jobs, one or many. A job is one XADD into a
+ * Redis stream (queue/PROTOCOL.md), so any Redis client can do the same; this library adds the
+ * compact envelope, ids, checks before sending, and pipelining.
  *
  *     struct sm_err err;
  *     struct sm_client *client = sm_client_open("redis://127.0.0.1", &err);
@@ -28,9 +28,10 @@ extern "C" {
 
 struct sm_client;
 
-/* Connects, waiting at most 5 s. URL: redis://[user:password@]host[:port][/db], unix:///path[?db=n], or
- * a socket's path; NULL: STAMPMILL_REDIS_URL, REDIS_URL, redis://127.0.0.1:6379. NULL and *err on
- * failure: SM_E_UNREACHABLE, SM_E_AUTH, SM_E_CONFIG, SM_E_NO_MEMORY. */
+/* Connects, waiting at most 5 s. URL: redis://[user:password@]host[:port][/db],
+ * unix:///path[?db=n], or a socket's path; NULL: STAMPMILL_REDIS_URL, REDIS_URL,
+ * redis://127.0.0.1:6379. NULL and *err on failure: SM_E_UNREACHABLE, SM_E_AUTH, SM_E_CONFIG,
+ * SM_E_NO_MEMORY. */
 struct sm_client *sm_client_open(const char *url, struct sm_err *err);
 /* Closes and frees; NULL is fine. */
 void sm_client_close(struct sm_client *client);
@@ -39,15 +40,15 @@ struct sm_tag {
     const char *key, *value; /* UTF-8, 1 to 256 bytes each */
 };
 
-/* A job to enqueue. All zero but `type` is a job: everything else has a default. Nothing is kept after
- * the call returns. */
+/* A job to enqueue. All zero but `type` is a job: everything else has a default. Nothing is kept
+ * after the call returns. */
 struct sm_job_spec {
-    const char *queue;      /* NULL: "default" */
-    const char *type;       /* required */
-    const char *args_json;  /* the arguments as a JSON map ... */
-    const void *args;       /* ... or as a msgpack map of args_size bytes; neither: {} */
+    const char *queue;     /* NULL: "default" */
+    const char *type;      /* required */
+    const char *args_json; /* the arguments as a JSON map ... */
+    const void *args;      /* ... or as a msgpack map of args_size bytes; neither: {} */
     size_t args_size;
-    const void *input;      /* the bytes to work on, at most 16 MiB */
+    const void *input; /* the bytes to work on, at most 16 MiB */
     size_t input_size;
     const struct sm_id *id; /* NULL: a new version 7 id */
     int64_t at_ms;          /* not before this Unix time in ms; 0: at once */
@@ -60,16 +61,17 @@ struct sm_job_spec {
     size_t tags_n; /* at most 16 */
 };
 
-/* Enqueues one job and waits for Redis's answer. 0 and *id (may be NULL) when Redis has it. SM_E_USAGE
- * names the field that is out of bounds: nothing was sent. SM_E_FULL, SM_E_READ_ONLY, SM_E_SERVER:
- * Redis refused it. SM_E_UNREACHABLE, SM_E_TIMEOUT: it may or may not be enqueued; send it again under
- * the SAME id: at most one result will be stored. The next call reconnects by itself. */
+/* Enqueues one job and waits for Redis's answer. 0 and *id (may be NULL) when Redis has it.
+ * SM_E_USAGE names the field that is out of bounds: nothing was sent. SM_E_FULL, SM_E_READ_ONLY,
+ * SM_E_SERVER: Redis refused it. SM_E_UNREACHABLE, SM_E_TIMEOUT: it may or may not be enqueued;
+ * send it again under the SAME id: at most one result will be stored. The next call reconnects by
+ * itself. */
 int sm_enqueue(struct sm_client *client, const struct sm_job_spec *job, struct sm_id *id,
                struct sm_err *err);
 
 /* Enqueues n jobs, pipelined. ids (may be NULL) has room for n and is filled for all of them before
- * anything is sent. *enqueued (may be NULL): how many from the front Redis has surely taken. 0 when all
- * n are; else as sm_enqueue, for the first that failed. */
+ * anything is sent. *enqueued (may be NULL): how many from the front Redis has surely taken. 0 when
+ * all n are; else as sm_enqueue, for the first that failed. */
 int sm_enqueue_many(struct sm_client *client, const struct sm_job_spec *jobs, size_t n,
                     struct sm_id *ids, size_t *enqueued, struct sm_err *err);
 

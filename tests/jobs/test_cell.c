@@ -179,7 +179,7 @@ static void expect_exact(const char *text)
 START_TEST(random_doubles_are_rounded_as_strtod_does_and_read_back)
 {
     char text[80];
-    for (int i = 0; i < 200000; i++) {
+    for (int i = 0; i < 100000; i++) {
         uint64_t bits = next_random();
         double value;
         memcpy(&value, &bits, sizeof value);
@@ -195,7 +195,7 @@ END_TEST
 START_TEST(random_digits_are_rounded_as_strtod_does_and_read_back)
 {
     char text[80];
-    for (int i = 0; i < 200000; i++) {
+    for (int i = 0; i < 100000; i++) {
         unsigned long long a = next_random() >> (next_random() % 64),
                            b = next_random() >> (next_random() % 64);
         snprintf(text, sizeof text, "%llu.%0*llu", a, 1 + (int)(next_random() % 12), b);
@@ -224,7 +224,7 @@ END_TEST
 START_TEST(random_bytes_never_break_a_conversion)
 {
     static const char alphabet[] = "0123456789+-.eETZ: \ttruefalsn\xc3\xa9";
-    for (int i = 0; i < 200000; i++) {
+    for (int i = 0; i < 100000; i++) {
         char text[40];
         size_t n = next_random() % sizeof text;
         for (size_t k = 0; k < n; k++)

@@ -411,21 +411,31 @@ static void *stop_when_under_way(void *data)
     return NULL;
 }
 
-START_TEST(a_stop_ends_a_run_that_is_under_way)
+/* How a run over the input ends beside a thread that stops it. */
+static int stopped_code(const char *input, size_t size)
 {
-    size_t size = 16000000; /* far more than the stopper needs to wake up */
-    char *input = malloc(size);
     struct stopper s = {0};
     pthread_t thread;
-    for (size_t i = 0; i < size; i += 2)
-        memcpy(input + i, "1\n", 2);
     ck_assert_int_eq(pthread_create(&thread, NULL, stop_when_under_way, &s), 0);
     struct ran ran = run_named("parse.csv", (struct how){.stop = &s.stop, .progress = &s.progress},
                                "{\"output\":\"none\"}", input, size);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    ck_assert_int_eq(ran.code, SM_E_TIMED_OUT);
-    ck_assert_uint_lt(s.progress.done, size);
+    ck_assert(ran.code == 0 || s.progress.done < size);
+    int code = ran.code;
     ran_free(&ran);
+    return code;
+}
+
+START_TEST(a_stop_ends_a_run_that_is_under_way)
+{
+    size_t size = 16000000;
+    char *input = malloc(size);
+    for (size_t i = 0; i < size; i += 2)
+        memcpy(input + i, "1\n", 2);
+    int code = 0;
+    for (int i = 0; i < 50 && code == 0; i++) /* the run may end first where cores are scarce */
+        code = stopped_code(input, size);
+    ck_assert_int_eq(code, SM_E_TIMED_OUT);
     free(input);
 }
 END_TEST
