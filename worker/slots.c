@@ -84,7 +84,7 @@ void sm_slot_move(struct sm_slots *slots, uint32_t i, enum sm_slot_state to, enu
         atomic_fetch_sub(&slots->running, 1);
     atomic_store(&slot->state, (uint8_t)to);
     if (slots->box != NULL)
-        sm_box_note(slots->box, i, to, slot->queue, slot->entry);
+        sm_box_note(slots->box, i, (int)to, slot->queue, slot->entry);
 }
 
 void sm_slots_release(struct sm_slots *slots, const uint32_t *items, size_t n, enum sm_mover by)

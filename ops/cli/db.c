@@ -1,0 +1,56 @@
+/*
+ * `db migrate` and `db status`. `db status` fails (1) when the schema is not this build's, so that
+ * a deployment can ask before it starts daemons.
+ */
+#include "ops/cli/cli.h"
+#include "ops/cli/out.h"
+#include "store/schema.h"
+
+static void report(int version, const char *name, void *arg)
+{
+    (void)version; /* the name begins with it */
+    out_record(arg);
+    out_text(arg, "applied", name);
+}
+
+int cli_db_migrate(struct cli *cli, struct sm_err *err)
+{
+    struct sm_pg_options options = cli_pg_options(cli);
+    struct sm_err printing;
+    struct cli_out out;
+    out_open(&out, cli->json, true);
+    int rc = sm_schema_migrate(&options, report, &out, err);
+    if (rc == 0 && out.records == 0)
+        fprintf(stderr, "the schema is at version %d: nothing to do\n", sm_schema_wanted());
+    int printed = out_close(&out, &printing); /* what was applied stays, whatever came after */
+    if (rc != 0)
+        return cli_explain(err, "PostgreSQL");
+    return printed == 0 ? 0 : sm_err_set(err, printed, "%s", printing.text);
+}
+
+int cli_db_status(struct cli *cli, struct sm_err *err)
+{
+    struct sm_pg_options options = cli_pg_options(cli);
+    struct sm_schema_state state;
+    struct cli_out out;
+    if (sm_schema_read(&options, &state, err) != 0)
+        return cli_explain(err, "PostgreSQL");
+    out_open(&out, cli->json, false);
+    out_record(&out);
+    out_int(&out, "version", state.version);
+    out_int(&out, "wanted", state.wanted);
+    out_text(&out, "database", state.database);
+    out_text(&out, "user", state.user);
+    out_text(&out, "server", state.server);
+    out_bool(&out, "can_migrate", state.can_migrate);
+    out_bool(&out, "can_work", state.can_work);
+    int rc = out_close(&out, err);
+    if (rc != 0 || state.version == state.wanted)
+        return rc;
+    return sm_err_set(
+        err, SM_E_SCHEMA,
+        state.version < state.wanted
+            ? "the schema is version %d, this build needs %d: run stampmill db migrate"
+            : "the schema is version %d, newer than the %d of this build: upgrade it",
+        state.version, state.wanted);
+}
