@@ -51,6 +51,19 @@ static int refuse(PGconn *pg, struct sm_err *err)
     return sm_err_set(err, code, "PostgreSQL: %s", line[0] == '\0' ? "no connection" : line);
 }
 
+/* Not even begun: libpq could not read the URL, or found no server at once. Its words about a URL
+ * quote parts of it, the password perhaps, and are not passed on. */
+static int refuse_url(PGconn *pg, struct sm_err *err)
+{
+    const char *text = PQerrorMessage(pg);
+    if (strstr(text, "connection to server") != NULL)
+        return refuse(pg, err);
+    return sm_err_set(
+        err, SM_E_CONFIG,
+        "PostgreSQL: cannot read postgres.url; write postgresql://user@host/database, with "
+        "%%xx for special characters");
+}
+
 static int await_connection(PGconn *pg, int64_t until_us, struct sm_err *err)
 {
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
@@ -91,7 +104,7 @@ PGconn *sm_pg_connect(const struct sm_pg_options *options, int wait_ms, struct s
     if (pg == NULL)
         rc = sm_err_set(err, SM_E_NO_MEMORY, "no memory");
     else if (PQstatus(pg) == CONNECTION_BAD)
-        rc = refuse(pg, err);
+        rc = refuse_url(pg, err);
     else
         rc = await_connection(pg, now_us() + wait_ms * 1000, err);
     if (rc == 0)

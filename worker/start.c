@@ -100,14 +100,14 @@ static int connect_both(struct sm_daemon *d, struct sm_err *err)
     if (!c->postgres.up) {
         int rc = c->store->ops->connect(c->store, START_WAIT_MS, err);
         if (rc != 0)
-            return sm_err_wrap(err, "PostgreSQL");
+            return rc;
         sm_link_set_up(&c->postgres);
         atomic_store(&d->w.postgres_up, true);
     }
     if (!c->redis.up) {
         int rc = c->q->ops->connect(c->q, START_WAIT_MS, err);
         if (rc != 0)
-            return sm_err_wrap(err, "Redis");
+            return rc;
         sm_link_set_up(&c->redis);
         atomic_store(&d->w.redis_up, true);
     }

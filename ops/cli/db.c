@@ -18,13 +18,17 @@ int cli_db_migrate(struct cli *cli, struct sm_err *err)
     struct sm_pg_options options = cli_pg_options(cli);
     struct sm_err printing;
     struct cli_out out;
+    int printed = 0;
     out_open(&out, cli->json, true);
     int rc = sm_schema_migrate(&options, report, &out, err);
-    if (rc == 0 && out.records == 0)
-        fprintf(stderr, "the schema is at version %d: nothing to do\n", sm_schema_wanted());
-    int printed = out_close(&out, &printing); /* what was applied stays, whatever came after */
+    if (rc != 0 && out.records == 0)
+        out_drop(&out);
+    else /* what was applied stays, whatever came after */
+        printed = out_close(&out, &printing);
     if (rc != 0)
         return cli_explain(err, "PostgreSQL");
+    if (out.records == 0)
+        fprintf(stderr, "the schema is at version %d: nothing to do\n", sm_schema_wanted());
     return printed == 0 ? 0 : sm_err_set(err, printed, "%s", printing.text);
 }
 

@@ -191,6 +191,14 @@ static int flush(struct sm_err *err)
     return 0;
 }
 
+void out_drop(struct cli_out *out)
+{
+    for (size_t i = 0; i < out->cells_n; i++)
+        free(out->cells[i]);
+    free(out->cells);
+    sm_buf_free(&out->buf);
+}
+
 int out_close(struct cli_out *out, struct sm_err *err)
 {
     if (out->json)
@@ -199,10 +207,7 @@ int out_close(struct cli_out *out, struct sm_err *err)
         print_list(out);
     else if (!out->failed)
         print_record(out);
-    for (size_t i = 0; i < out->cells_n; i++)
-        free(out->cells[i]);
-    free(out->cells);
-    sm_buf_free(&out->buf);
+    out_drop(out);
     return out->failed ? sm_err_set(err, SM_E_NO_MEMORY, "no memory for the output") : flush(err);
 }
 

@@ -42,6 +42,8 @@ void out_time(struct cli_out *out, const char *key, int64_t us); /* Unix us; 0: 
 void out_json(struct cli_out *out, const char *key, const char *json, size_t size);
 /* Prints it all on standard output and frees. 0 or SM_E_IO, SM_E_NO_MEMORY. */
 int out_close(struct cli_out *out, struct sm_err *err);
+/* Frees it unprinted, instead of out_close. */
+void out_drop(struct cli_out *out);
 /* Writes bytes to standard output and flushes. 0 or SM_E_IO. */
 int out_bytes(const void *data, size_t size, struct sm_err *err);
 

@@ -1,0 +1,24 @@
+/*
+ * Private servers of a test program: started by ops/private-servers in a fresh folder, stopped at
+ * the end, and by themselves should the test be killed. Thread: the test's.
+ */
+#ifndef SM_TESTS_SUPPORT_SERVERS_H
+#define SM_TESTS_SUPPORT_SERVERS_H
+
+#include <stdbool.h>
+
+struct servers {
+    char dir[128];
+    char redis_url[200];    /* "" when not started */
+    char database_url[300]; /* of the superuser; "" when not started */
+    int redis_pid, pg_pid;  /* 0 when not started */
+};
+
+/* Starts what is asked for; `options` are further words for the script, or NULL. Aborts the test
+ * program when it cannot: without servers nothing is proven. */
+void servers_start(struct servers *servers, bool redis, bool postgres, const char *options);
+/* Starts again what was killed, on the same data. */
+void servers_restart(struct servers *servers);
+void servers_stop(struct servers *servers);
+
+#endif
