@@ -56,7 +56,7 @@ bool sm_queue_name_valid(const char *name, size_t size)
     if (size == 0 || size > SM_QUEUE_NAME_MAX || !is_alnum(name[0]))
         return false;
     for (size_t i = 1; i < size; i++)
-        if (!is_alnum(name[i]) && (name[i] == '\0' || strchr("._-", name[i]) == NULL))
+        if (!is_alnum(name[i]) && memchr("._-", name[i], 3) == NULL)
             return false;
     return true;
 }

@@ -68,11 +68,12 @@ struct sm_entry_origin {
     struct sm_entry_id entry;
 };
 
-/* Decodes the fields of one entry. The bytes they point into must live as long as the job (usually
- * in job->memory); what has to be converted lands in job->extra. Allocates nothing for an envelope
- * without tags. On failure SM_E_BAD_ENVELOPE, SM_E_UNSUPPORTED, SM_E_TOO_LARGE or SM_E_NO_MEMORY
- * naming the field; then id, enqueued_ms, life and whatever was readable are set all the same, and
- * `raw` keeps the fields, so that it can be buried under its id. */
+/* Decodes the fields of one entry, at most SM_FIELDS_MOST. The bytes they point into must live as
+ * long as the job (usually in job->memory); what has to be converted lands in job->extra. Allocates
+ * nothing for an envelope without tags. On failure SM_E_BAD_ENVELOPE, SM_E_UNSUPPORTED,
+ * SM_E_TOO_LARGE or SM_E_NO_MEMORY naming the field; then id, enqueued_ms, life and whatever was
+ * readable are set all the same, and `raw` keeps the fields, so that it can be buried under its id.
+ */
 int sm_job_decode(struct sm_job *job, const struct sm_entry_origin *origin,
                   const struct sm_field *fields, size_t n, struct sm_err *err);
 

@@ -39,6 +39,18 @@ static const char *default_url(void)
     return "redis://127.0.0.1:6379";
 }
 
+/* So that a password that is missing, or a server that is loading, is said now. */
+static int greet(struct sm_conn *conn, struct sm_err *err)
+{
+    struct sm_args args = {.n = 0};
+    redisReply *reply;
+    sm_args_add(&args, "PING");
+    int rc = sm_conn_call_args(conn, &args, &reply, err);
+    if (rc == 0)
+        freeReplyObject(reply);
+    return rc;
+}
+
 struct sm_client *sm_client_open(const char *url, struct sm_err *err)
 {
     struct sm_client *client = calloc(1, sizeof *client);
@@ -48,7 +60,8 @@ struct sm_client *sm_client_open(const char *url, struct sm_err *err)
     }
     client->conn.timeout_ms = WAIT_MS;
     if (sm_redis_url_parse(url == NULL ? default_url() : url, &client->url, err) != 0 ||
-        sm_conn_open(&client->conn, &client->url, WAIT_MS, err) != 0) {
+        sm_conn_open(&client->conn, &client->url, WAIT_MS, err) != 0 ||
+        greet(&client->conn, err) != 0) {
         sm_client_close(client);
         return NULL;
     }

@@ -74,8 +74,10 @@ static int check_numbers(const struct sm_job_spec *job, struct sm_err *err)
     struct number numbers[NUMBERS];
     numbers_of(job, numbers);
     for (size_t i = 0; i < NUMBERS; i++) {
+        if (numbers[i].value == 0)
+            continue;
         const struct bound *b = bound_of(numbers[i].name);
-        if (numbers[i].value != 0 && (numbers[i].value < b->min || numbers[i].value > b->max))
+        if (numbers[i].value < b->min || numbers[i].value > b->max)
             return sm_err_set(err, SM_E_USAGE, "%s: %lld is out of bounds, %lld to %lld", b->name,
                               (long long)numbers[i].value, (long long)b->min, (long long)b->max);
     }

@@ -8,7 +8,8 @@
 #include "queue/queue.h"
 
 struct sm_redis_options {
-    const char *url; /* redis://[user:password@]host[:port][/db], unix:///path[?db=n], or a path */
+    const char *url;           /* redis://[user:password@]host[:port][/db],
+                                  unix://[user:password@]/path[?db=n], or a path */
     const char *worker;        /* identity: the consumer's name, at most 39 bytes */
     const char *const *queues; /* names, in the order of their indexes */
     int queues_n;

@@ -227,13 +227,13 @@ static size_t take_line(struct sm_scan *scan, const char *data, size_t n, enum s
     const char *end = memchr(data, '\n', n);
     size_t take = end == NULL ? n : (size_t)(end - data) + 1;
     *event = SM_SCAN_MORE;
-    if (end != NULL && scan->line_n == 0 && take >= 2) { /* the common case: all at once */
-        *event = on_line(scan, data, take - 2);
-        return take;
-    }
     if (take > sizeof scan->line - scan->line_n) {
         *event = broken(scan, "a line without an end");
         return 0;
+    }
+    if (end != NULL && scan->line_n == 0 && take >= 2) { /* the common case: all at once */
+        *event = on_line(scan, data, take - 2);
+        return take;
     }
     memcpy(scan->line + scan->line_n, data, take);
     scan->line_n += take;

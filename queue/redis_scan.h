@@ -30,7 +30,7 @@ struct sm_scan {
     uint64_t entries_left, parts_left;
     size_t keep_left,
         body_left; /* of the value being read: bytes to keep, bytes to come with CRLF */
-    char line[256];
+    char line[1024];
     size_t line_n;
     struct {
         size_t at, n;

@@ -1,4 +1,5 @@
-/* Redis URLs: redis://[user:password@]host[:port][/db], unix:///path[?db=n], or a socket's path. */
+/* Redis URLs: redis://[user:password@]host[:port][/db], unix://[user:password@]/path[?db=n], or
+ * a socket's path. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,13 +84,18 @@ static bool parse_tcp(const char *rest, struct sm_redis_url *parts)
 
 static bool parse_unix(const char *path, struct sm_redis_url *parts)
 {
-    const char *query = strchr(path, '?');
-    size_t n = query == NULL ? strlen(path) : (size_t)(query - path);
+    const char *slash = strchr(path, '/');
+    if (slash == NULL)
+        return false;
+    if (slash > path && (slash[-1] != '@' || !parse_login(path, (size_t)(slash - 1 - path), parts)))
+        return false;
+    const char *query = strchr(slash, '?');
+    size_t n = query == NULL ? strlen(slash) : (size_t)(query - slash);
     parts->is_unix = true;
     if (query != NULL && (strncmp(query, "?db=", 4) != 0 ||
                           !parse_number(query + 4, strlen(query + 4), 1000, &parts->db)))
         return false;
-    return n > 0 && n < 108 && path[0] == '/' && unescape(path, n, parts->host, sizeof parts->host);
+    return n < 108 && unescape(slash, n, parts->host, sizeof parts->host);
 }
 
 int sm_redis_url_parse(const char *url, struct sm_redis_url *parts, struct sm_err *err)

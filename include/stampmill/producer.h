@@ -29,7 +29,7 @@ extern "C" {
 struct sm_client;
 
 /* Connects, waiting at most 5 s. URL: redis://[user:password@]host[:port][/db],
- * unix:///path[?db=n], or a socket's path; NULL: STAMPMILL_REDIS_URL, REDIS_URL,
+ * unix://[user:password@]/path[?db=n], or a socket's path; NULL: STAMPMILL_REDIS_URL, REDIS_URL,
  * redis://127.0.0.1:6379. NULL and *err on failure: SM_E_UNREACHABLE, SM_E_AUTH, SM_E_CONFIG,
  * SM_E_NO_MEMORY. */
 struct sm_client *sm_client_open(const char *url, struct sm_err *err);

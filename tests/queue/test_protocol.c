@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "queue/job.h"
 #include "tests/base/suite.h"
 
 static char *page(void)
@@ -28,6 +29,28 @@ START_TEST(every_field_stands_in_the_table_with_its_bounds)
     ck_assert_msg(strstr(text, row) != NULL, "missing or different: %s", row);
 #include "queue/fields.def"
 #undef SM_FIELD
+    free(text);
+}
+END_TEST
+
+START_TEST(every_vector_of_a_derived_id_is_what_the_code_derives)
+{
+    char *text = page();
+    int seen = 0;
+    for (char *line = text; line != NULL; line = strchr(line, '\n')) {
+        char incarnation[40], queue[70], entry[50], expected[40], derived[SM_ID_TEXT];
+        struct sm_entry_id id;
+        line += *line == '\n';
+        if (sscanf(line, "| `%32[0-9a-f]` | `%64[^`]` | `%42[0-9-]` | `%36[0-9a-f-]` |",
+                   incarnation, queue, entry, expected) != 4)
+            continue;
+        ck_assert(sm_entry_id_parse(entry, strlen(entry), &id));
+        struct sm_id job = sm_entry_job_id(incarnation, queue, id);
+        sm_id_format(&job, derived);
+        ck_assert_str_eq(derived, expected);
+        seen++;
+    }
+    ck_assert_int_ge(seen, 5);
     free(text);
 }
 END_TEST
@@ -56,5 +79,6 @@ END_TEST
 int main(void)
 {
     return RUN_SUITE("queue_protocol", {every_field_stands_in_the_table_with_its_bounds, 0},
+                     {every_vector_of_a_derived_id_is_what_the_code_derives, 0},
                      {every_script_stands_in_the_table, 0});
 }
