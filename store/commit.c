@@ -156,7 +156,7 @@ static const struct sm_attempt *attempts_of(const struct pg_store *s, struct ran
     for (to = from; to < b->attempts_n && memcmp(b->attempts[to].id.b, high, 16) <= 0; to++)
         ;
     *n = to - from;
-    return b->attempts + from;
+    return *n > 0 ? b->attempts + from : NULL; /* there may be no attempts at all */
 }
 
 static int send(struct pg_store *s, const char *statement, struct sm_err *err)

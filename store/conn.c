@@ -17,6 +17,43 @@ static int64_t now_us(void)
     return sm_mono_us(&sm_clock_real);
 }
 
+/* ---- the connection string -- */
+
+/* A password with '@' or '/' unescaped is read by libpq as part of the host or port, and would be
+ * quoted. */
+static bool looks_torn(const PQconninfoOption *options)
+{
+    for (; options->keyword != NULL; options++) {
+        const char *value = options->val == NULL ? "" : options->val;
+        if (strcmp(options->keyword, "host") == 0 && strchr(value, '@') != NULL)
+            return true;
+        if (strcmp(options->keyword, "port") == 0 && value[strspn(value, "0123456789,")] != '\0')
+            return true;
+    }
+    return false;
+}
+
+/* What libpq cannot read it quotes, passwords and all: so it is tried here first, and never quoted.
+ */
+static int check_url(const char *url, struct sm_err *err)
+{
+    if (url == NULL || (strchr(url, '=') == NULL && strstr(url, "://") == NULL))
+        return 0; /* the environment's, or a bare database name */
+    PQconninfoOption *options = PQconninfoParse(url, NULL);
+    if (options == NULL)
+        return sm_err_set(err, SM_E_CONFIG,
+                          "PostgreSQL: the URL or connection string cannot be read");
+    bool torn = looks_torn(options);
+    PQconninfoFree(options);
+    if (torn)
+        return sm_err_set(err, SM_E_CONFIG,
+                          "PostgreSQL: host or port of the URL cannot be read; in a password write "
+                          "'@' as %%40, ':' as %%3A and '/' as %%2F");
+    return 0;
+}
+
+/* ---- waiting -- */
+
 /* Waits for the socket; false when the time is over. */
 static bool wait_socket(PGconn *pg, short events, int64_t until_us)
 {
@@ -51,12 +88,12 @@ static int refuse(PGconn *pg, struct sm_err *err)
     return sm_err_set(err, code, "PostgreSQL: %s", line[0] == '\0' ? "no connection" : line);
 }
 
-/* Not even begun: libpq could not read the URL, or found no server at once. Its words about a URL
- * quote parts of it, the password perhaps, and are not passed on. */
+/* Not even begun: libpq could not use its settings, or found no server at once. Its words about
+ * settings quote parts of them, the password perhaps, and are not passed on. */
 static int refuse_url(PGconn *pg, struct sm_err *err)
 {
     const char *text = PQerrorMessage(pg);
-    if (strstr(text, "connection to server") != NULL)
+    if (strstr(text, "connection to server") != NULL || strstr(text, "host name") != NULL)
         return refuse(pg, err);
     return sm_err_set(
         err, SM_E_CONFIG,
@@ -92,6 +129,9 @@ static int check_server(PGconn *pg, struct sm_err *err)
     if (standby != NULL && strcmp(standby, "on") == 0)
         return sm_err_set(err, SM_E_READ_ONLY,
                           "PostgreSQL: this server is a standby, it takes no writes");
+    const char *read_only = PQparameterStatus(pg, "default_transaction_read_only");
+    if (read_only != NULL && strcmp(read_only, "on") == 0)
+        return sm_err_set(err, SM_E_READ_ONLY, "PostgreSQL: this database is read-only");
     return 0;
 }
 
@@ -99,8 +139,10 @@ PGconn *sm_pg_connect(const struct sm_pg_options *options, int wait_ms, struct s
 {
     const char *const keys[] = {"fallback_application_name", "client_encoding", "dbname", NULL};
     const char *const values[] = {options->application, "UTF8", options->url, NULL};
+    int rc = check_url(options->url, err);
+    if (rc != 0)
+        return NULL;
     PGconn *pg = PQconnectStartParams(keys, values, 1);
-    int rc = 0;
     if (pg == NULL)
         rc = sm_err_set(err, SM_E_NO_MEMORY, "no memory");
     else if (PQstatus(pg) == CONNECTION_BAD)
@@ -213,7 +255,12 @@ int sm_pg_check_schema(PGconn *pg, struct sm_err *err)
     if (rc == 0) {
         version = atoi(PQgetvalue(result, 0, 0));
         PQclear(result);
-    } else if (rc != SM_E_SERVER && rc != SM_E_PERMISSION) {
+    } else if (rc == SM_E_PERMISSION) {
+        return sm_err_set(
+            err, rc,
+            "this user may not use the schema stampmill: GRANT stampmill_worker TO it "
+            "(to read alone: stampmill_reader)");
+    } else if (rc != SM_E_SERVER) {
         return rc;
     }
     if (version < wanted)
