@@ -10,46 +10,16 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "store/conninfo.h"
 #include "store/schema.h"
+#include "store/sqlstate.h"
+
+#define PING_S "2" /* bounds the ping alone: our own waits end sooner or later by their deadlines  \
+                    */
 
 static int64_t now_us(void)
 {
     return sm_mono_us(&sm_clock_real);
-}
-
-/* ---- the connection string -- */
-
-/* A password with '@' or '/' unescaped is read by libpq as part of the host or port, and would be
- * quoted. */
-static bool looks_torn(const PQconninfoOption *options)
-{
-    for (; options->keyword != NULL; options++) {
-        const char *value = options->val == NULL ? "" : options->val;
-        if (strcmp(options->keyword, "host") == 0 && strchr(value, '@') != NULL)
-            return true;
-        if (strcmp(options->keyword, "port") == 0 && value[strspn(value, "0123456789,")] != '\0')
-            return true;
-    }
-    return false;
-}
-
-/* What libpq cannot read it quotes, passwords and all: so it is tried here first, and never quoted.
- */
-static int check_url(const char *url, struct sm_err *err)
-{
-    if (url == NULL || (strchr(url, '=') == NULL && strstr(url, "://") == NULL))
-        return 0; /* the environment's, or a bare database name */
-    PQconninfoOption *options = PQconninfoParse(url, NULL);
-    if (options == NULL)
-        return sm_err_set(err, SM_E_CONFIG,
-                          "PostgreSQL: the URL or connection string cannot be read");
-    bool torn = looks_torn(options);
-    PQconninfoFree(options);
-    if (torn)
-        return sm_err_set(err, SM_E_CONFIG,
-                          "PostgreSQL: host or port of the URL cannot be read; in a password write "
-                          "'@' as %%40, ':' as %%3A and '/' as %%2F");
-    return 0;
 }
 
 /* ---- waiting -- */
@@ -62,44 +32,55 @@ static bool wait_socket(PGconn *pg, short events, int64_t until_us)
     return poll(&p, 1, left <= 0 ? 0 : (int)((left + 999) / 1000)) > 0;
 }
 
-/* The first line of a message, without its end. */
-static void first_line(const char *text, char *line, size_t room)
+/* ---- failures -- */
+
+/* The line of a message that holds its SQLSTATE, else its first; without its end. */
+static void telling_line(const char *text, const char *state, char *line, size_t room)
 {
+    while (state != NULL && state > text && state[-1] != '\n')
+        state--;
+    if (state != NULL)
+        text = state;
     snprintf(line, room, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
+/* No connection: what the server answered, or that none did. */
 static int refuse(PGconn *pg, struct sm_err *err)
 {
-    static const struct {
-        const char *words;
-        int code;
-    } known[] = {{"password", SM_E_AUTH},        {"authentication", SM_E_AUTH},
-                 {"role \"", SM_E_AUTH},         {"pg_hba.conf", SM_E_AUTH},
-                 {"database \"", SM_E_CONFIG},   {"invalid", SM_E_CONFIG},
-                 {"missing \"=\"", SM_E_CONFIG}, {"read-only", SM_E_READ_ONLY}};
     char line[300];
-    int code = SM_E_UNREACHABLE;
-    first_line(PQerrorMessage(pg), line, sizeof line);
-    for (size_t i = 0; i < sizeof known / sizeof *known && code == SM_E_UNREACHABLE; i++)
-        if (strstr(line, known[i].words) != NULL && strstr(line, "No such file") == NULL)
-            code = known[i].code;
-    if (strstr(line, "starting up") != NULL || strstr(line, "shutting down") != NULL)
-        code = SM_E_UNREACHABLE;
+    const char *text = PQerrorMessage(pg), *state = sm_sqlstate_find(text);
+    int code = state != NULL ? sm_sqlstate_code(state) : SM_E_UNREACHABLE;
+    if (state == NULL && PQconnectionNeedsPassword(pg))
+        code = SM_E_AUTH;
+    telling_line(text, state, line, sizeof line);
     return sm_err_set(err, code, "PostgreSQL: %s", line[0] == '\0' ? "no connection" : line);
 }
 
-/* Not even begun: libpq could not use its settings, or found no server at once. Its words about
- * settings quote parts of them, the password perhaps, and are not passed on. */
-static int refuse_url(PGconn *pg, struct sm_err *err)
+/* A session that was there is over. */
+static int lost(const PGconn *pg, const char *state, struct sm_err *err)
 {
-    const char *text = PQerrorMessage(pg);
-    if (strstr(text, "connection to server") != NULL || strstr(text, "host name") != NULL)
-        return refuse(pg, err);
-    return sm_err_set(
-        err, SM_E_CONFIG,
-        "PostgreSQL: cannot read postgres.url; write postgresql://user@host/database, with "
-        "%%xx for special characters");
+    char line[300];
+    if (state != NULL)
+        return sm_err_set(err, SM_E_UNREACHABLE, "PostgreSQL: connection lost (%.5s)", state);
+    telling_line(PQerrorMessage(pg), NULL, line, sizeof line);
+    return sm_err_set(err, SM_E_UNREACHABLE, "PostgreSQL: connection lost%s%s",
+                      line[0] == '\0' ? "" : ": ", line);
 }
+
+/* Failed without waiting for anything: settings that libpq cannot use, or a host that is not found
+ * or refuses at once. Only libpq's ping tells them apart. Its words about settings quote parts of
+ * them, the password perhaps, and are not passed on. */
+static int refuse_start(PGconn *pg, const char *const *keys, const char *const *values,
+                        struct sm_err *err)
+{
+    if (PQpingParams(keys, values, 1) != PQPING_NO_ATTEMPT)
+        return refuse(pg, err);
+    return sm_err_set(err, SM_E_CONFIG,
+                      "PostgreSQL: cannot use the settings of postgres.url; write "
+                      "postgresql://user@host/database, with %%xx for special characters");
+}
+
+/* ---- connecting -- */
 
 static int await_connection(PGconn *pg, int64_t until_us, struct sm_err *err)
 {
@@ -135,30 +116,48 @@ static int check_server(PGconn *pg, struct sm_err *err)
     return 0;
 }
 
+static int finish_connecting(PGconn *pg, int wait_ms, struct sm_err *err)
+{
+    PQsetErrorVerbosity(pg, PQERRORS_VERBOSE); /* with the SQLSTATE */
+    int rc = await_connection(pg, now_us() + wait_ms * INT64_C(1000), err);
+    if (rc == 0)
+        rc = check_server(pg, err);
+    if (rc != 0)
+        return rc;
+    PQsetnonblocking(pg, 1);
+    PQsetNoticeProcessor(pg, no_notice, NULL);
+    return 0;
+}
+
 PGconn *sm_pg_connect(const struct sm_pg_options *options, int wait_ms, struct sm_err *err)
 {
-    const char *const keys[] = {"fallback_application_name", "client_encoding", "dbname", NULL};
-    const char *const values[] = {options->application, "UTF8", options->url, NULL};
-    int rc = check_url(options->url, err);
+    bool several;
+    int rc = sm_conninfo_check(options->url, &several, err);
     if (rc != 0)
         return NULL;
+    /* What stands before dbname is a default that the URL may overrule. Of several hosts the one
+     * that takes writes is ours. */
+    const char *const keys[] = {
+        "fallback_application_name", "client_encoding",
+        "connect_timeout",           several ? "target_session_attrs" : "dbname",
+        several ? "dbname" : NULL,   NULL};
+    const char *const values[] = {
+        options->application,          "UTF8", PING_S, several ? "read-write" : options->url,
+        several ? options->url : NULL, NULL};
     PGconn *pg = PQconnectStartParams(keys, values, 1);
     if (pg == NULL)
         rc = sm_err_set(err, SM_E_NO_MEMORY, "no memory");
     else if (PQstatus(pg) == CONNECTION_BAD)
-        rc = refuse_url(pg, err);
+        rc = refuse_start(pg, keys, values, err);
     else
-        rc = await_connection(pg, now_us() + wait_ms * 1000, err);
+        rc = finish_connecting(pg, wait_ms, err);
     if (rc == 0)
-        rc = check_server(pg, err);
-    if (rc != 0) {
-        PQfinish(pg);
-        return NULL;
-    }
-    PQsetnonblocking(pg, 1);
-    PQsetNoticeProcessor(pg, no_notice, NULL);
-    return pg;
+        return pg;
+    PQfinish(pg);
+    return NULL;
 }
+
+/* ---- statements -- */
 
 int sm_pg_wait(PGconn *pg, int64_t until_us, PGresult **result, struct sm_err *err)
 {
@@ -168,22 +167,23 @@ int sm_pg_wait(PGconn *pg, int64_t until_us, PGresult **result, struct sm_err *e
     while (unsent > 0 || PQisBusy(pg)) {
         short events = (short)(POLLIN | (unsent > 0 ? POLLOUT : 0));
         if (unsent < 0)
-            return refuse(pg, err);
+            return lost(pg, NULL, err);
         if (!wait_socket(pg, events, until_us) && now_us() >= until_us)
             return 1;
-        if (!PQconsumeInput(pg)) {
-            refuse(pg, err);
-            return err->code = SM_E_UNREACHABLE;
-        }
+        if (!PQconsumeInput(pg))
+            return lost(pg, NULL, err);
         unsent = PQflush(pg);
     }
     while ((next = PQgetResult(pg)) != NULL) {
         PQclear(last);
         last = next;
     }
-    if (last == NULL || PQstatus(pg) != CONNECTION_OK) {
+    const char *state = PQresultErrorField(last, PG_DIAG_SQLSTATE);
+    if (last == NULL || PQstatus(pg) != CONNECTION_OK ||
+        (state != NULL && sm_sqlstate_ends_session(state))) {
+        int rc = lost(pg, state, err);
         PQclear(last);
-        return sm_err_set(err, SM_E_UNREACHABLE, "PostgreSQL: connection lost");
+        return rc;
     }
     *result = last;
     return 0;
@@ -193,16 +193,14 @@ int sm_pg_failed(const PGresult *result, struct sm_err *err)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    int code = SM_E_SERVER;
+    const char *constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
     if (state == NULL)
-        state = "?";
-    if (strncmp(state, "53", 2) == 0)
-        code = SM_E_FULL;
-    else if (strcmp(state, "25006") == 0)
-        code = SM_E_READ_ONLY;
-    else if (strcmp(state, "42501") == 0)
-        code = SM_E_PERMISSION;
-    return sm_err_set(err, code, "PostgreSQL: %s (%s)", text == NULL ? "failed" : text, state);
+        return sm_err_set(err, SM_E_SERVER, "PostgreSQL: failed without a SQLSTATE");
+    if (sm_sqlstate_is_refusal(state)) /* such a text may quote the data */
+        text = "refuses the data";
+    return sm_err_set(
+        err, sm_sqlstate_code(state), "PostgreSQL: %s (%s%s%s)", text == NULL ? "failed" : text,
+        state, constraint == NULL ? "" : ", constraint ", constraint == NULL ? "" : constraint);
 }
 
 int sm_pg_exec(PGconn *pg, const char *sql, int n, const char *const *values, PGresult **result,
@@ -211,7 +209,7 @@ int sm_pg_exec(PGconn *pg, const char *sql, int n, const char *const *values, PG
     int sent =
         n == 0 ? PQsendQuery(pg, sql) : PQsendQueryParams(pg, sql, n, NULL, values, NULL, NULL, 0);
     if (!sent)
-        return refuse(pg, err);
+        return lost(pg, NULL, err);
     int rc = sm_pg_wait(pg, now_us() + SM_PG_CALL_US, result, err);
     if (rc == 1)
         return sm_err_set(err, SM_E_TIMEOUT, "PostgreSQL: did not answer in time");
@@ -260,7 +258,7 @@ int sm_pg_check_schema(PGconn *pg, struct sm_err *err)
             err, rc,
             "this user may not use the schema stampmill: GRANT stampmill_worker TO it "
             "(to read alone: stampmill_reader)");
-    } else if (rc != SM_E_SERVER) {
+    } else if (rc != SM_E_SCHEMA) { /* no such table: version 0 */
         return rc;
     }
     if (version < wanted)

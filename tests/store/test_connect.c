@@ -75,6 +75,7 @@ START_TEST(no_unreadable_url_is_quoted)
         "postgresql://me:Tr0ub4dor@localhost:port/stampmill",
         "postgresql://me:Tr0ub4%zz@localhost/stampmill",
         "user=me password=Tr0ub4 dor host=localhost",
+        "postgresql://me:1234/Tr0ub4dor@localhost/stampmill",
     };
     for (size_t i = 0; i < COUNT(urls); i++) {
         int rc = try_url("%s", urls[i]);
@@ -85,9 +86,54 @@ START_TEST(no_unreadable_url_is_quoted)
 }
 END_TEST
 
-START_TEST(nobody_at_the_socket_is_unreachable)
+START_TEST(settings_that_libpq_cannot_use_are_told_from_servers_that_are_away)
 {
-    ck_assert_int_eq(try_url("postgresql:///stampmill?host=/nowhere"), SM_E_UNREACHABLE);
+    static const struct {
+        const char *url;
+        int code;
+    } cases[] = {
+        {"postgresql:///stampmill?host=/nowhere", SM_E_UNREACHABLE},
+        {"postgresql://nosuch.invalid/stampmill", SM_E_UNREACHABLE},
+        {"postgresql://127.0.0.1:1/stampmill", SM_E_UNREACHABLE},
+        {"host=nosuch.invalid,/nowhere dbname=stampmill", SM_E_UNREACHABLE},
+        {"host=/nowhere sslmode=maybe", SM_E_CONFIG},
+        {"host=/nowhere target_session_attrs=some", SM_E_CONFIG},
+        {"host=/nowhere port=99999", SM_E_CONFIG},
+        {"host=/nowhere,/elsewhere port=1,2,3", SM_E_CONFIG},
+        {"host=/nowhere service=nosuch", SM_E_CONFIG},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        int rc = try_url("%s", cases[i].url);
+        ck_assert_msg(rc == cases[i].code, "%s: %s", cases[i].url, err.text);
+    }
+}
+END_TEST
+
+START_TEST(of_several_hosts_the_one_that_answers_is_used)
+{
+    ck_assert_int_eq(try_url("host=/nowhere,%s dbname=stampmill user=stampmill", servers.dir), 0);
+    ck_assert_int_eq(
+        try_url("host=127.0.0.1,%s port=1,5432 dbname=stampmill user=stampmill", servers.dir), 0);
+    int rc = try_url("host=/nowhere,%s dbname=nothing user=stampmill", servers.dir);
+    ck_assert_int_eq(rc, SM_E_CONFIG);
+    ck_says("3D000");
+}
+END_TEST
+
+START_TEST(a_server_without_a_free_connection_is_one_to_come_back_to)
+{
+    sql("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0");
+    int rc = try_url("postgresql:///stampmill?host=%s&user=crowded", servers.dir);
+    ck_assert_int_eq(sm_error_class(rc), SM_CLASS_SERVER);
+    ck_says("53300");
+}
+END_TEST
+
+START_TEST(a_role_that_is_not_there_is_refused)
+{
+    ck_assert_int_eq(try_url("postgresql:///stampmill?host=%s&user=stranger", servers.dir),
+                     SM_E_AUTH);
+    ck_says("28000");
 }
 END_TEST
 
@@ -274,7 +320,10 @@ int main(void)
     const TTest *const tests[] = {
         a_wrong_password_is_told_without_the_password,
         no_unreadable_url_is_quoted,
-        nobody_at_the_socket_is_unreachable,
+        settings_that_libpq_cannot_use_are_told_from_servers_that_are_away,
+        of_several_hosts_the_one_that_answers_is_used,
+        a_server_without_a_free_connection_is_one_to_come_back_to,
+        a_role_that_is_not_there_is_refused,
         a_database_that_is_not_there_is_named,
         a_missing_schema_says_what_to_run,
         a_newer_schema_is_refused_by_store_and_migration,
