@@ -1,13 +1,16 @@
 /*
- * Columns in binary. An array is: dimensions 1, has-nulls 1, element type, length, lower bound 1,
- * then each element with its length, -1 for NULL (src/include/utils/array.h of PostgreSQL,
- * array_recv).
+ * Columns in binary, from one table for each struct. An array is: dimensions 1, has-nulls 1,
+ * element type, length, lower bound 1, then each element with its length, -1 for NULL
+ * (src/include/utils/array.h of PostgreSQL, array_recv).
  */
 #include "store/encode.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
+#include <stddef.h>
 #include <string.h>
+
+#include "base/check.h"
 
 enum {
     OID_BYTEA = 17,
@@ -18,6 +21,41 @@ enum {
     OID_UUID = 2950,
     OID_JSONB = 3802
 };
+
+/* Fixed widths first, as in the table. */
+static const struct sm_column results[] = {
+    {"id", SM_KIND_UUID, offsetof(struct sm_row, id), false},
+    {"enqueued_at", SM_KIND_TIME, offsetof(struct sm_row, enqueued_us), false},
+    {"started_at", SM_KIND_TIME, offsetof(struct sm_row, started_us), false},
+    {"finished_at", SM_KIND_TIME, offsetof(struct sm_row, finished_us), false},
+    {"cpu_us", SM_KIND_INT8, offsetof(struct sm_row, cpu_us), false},
+    {"life", SM_KIND_INT4, offsetof(struct sm_row, life), true},
+    {"attempt", SM_KIND_INT4, offsetof(struct sm_row, attempt), true},
+    {"state", SM_KIND_STATE, offsetof(struct sm_row, state), true},
+    {"queue", SM_KIND_TEXT, offsetof(struct sm_row, queue), true},
+    {"type", SM_KIND_TEXT, offsetof(struct sm_row, type), true},
+    {"result", SM_KIND_JSONB, offsetof(struct sm_row, result), false},
+    {"body", SM_KIND_BYTEA, offsetof(struct sm_row, body), false},
+    {"content_type", SM_KIND_CSTR, offsetof(struct sm_row, content_type), false},
+    {"error_code", SM_KIND_CSTR, offsetof(struct sm_row, error_code), false},
+    {"error_text", SM_KIND_TEXT, offsetof(struct sm_row, error_text), false},
+    {"tags", SM_KIND_JSONB, offsetof(struct sm_row, tags), false},
+    {"envelope", SM_KIND_BYTEA, offsetof(struct sm_row, envelope), false},
+};
+static const struct sm_column attempts[] = {
+    {"id", SM_KIND_UUID, offsetof(struct sm_attempt, id), false},
+    {"started_at", SM_KIND_TIME, offsetof(struct sm_attempt, started_us), false},
+    {"finished_at", SM_KIND_TIME, offsetof(struct sm_attempt, finished_us), false},
+    {"cpu_us", SM_KIND_INT8, offsetof(struct sm_attempt, cpu_us), false},
+    {"life", SM_KIND_INT4, offsetof(struct sm_attempt, life), false},
+    {"attempt", SM_KIND_INT4, offsetof(struct sm_attempt, attempt), false},
+    {"error_code", SM_KIND_CSTR, offsetof(struct sm_attempt, error_code), false},
+    {"error_text", SM_KIND_TEXT, offsetof(struct sm_attempt, error_text), false},
+};
+const struct sm_table sm_results_table = {"stampmill.results", results,
+                                          sizeof results / sizeof *results};
+const struct sm_table sm_attempts_table = {"stampmill.attempts", attempts,
+                                           sizeof attempts / sizeof *attempts};
 
 #define EPOCH_US 946684800000000 /* 2000-01-01 in Unix microseconds */
 
@@ -79,64 +117,152 @@ static void put_jsonb(struct sm_buf *out, struct sm_bytes json)
     sm_buf_add(out, json.p, json.n);
 }
 
-void sm_params_clear(struct sm_params *params)
+/* ---- one value of a struct -- */
+
+static const void *field(const void *item, const struct sm_column *column)
 {
-    sm_buf_clear(&params->bytes);
-    params->n = 0;
+    return (const char *)item + column->at;
 }
 
-static struct sm_buf *array(struct sm_params *params, uint32_t type, size_t n)
+static bool is_null(const void *item, const struct sm_column *column)
 {
+    const void *value = field(item, column);
+    switch (column->kind) {
+    case SM_KIND_TIME:
+        return *(const int64_t *)value == 0;
+    case SM_KIND_CSTR:
+        return *(const char *const *)value == NULL;
+    case SM_KIND_TEXT:
+    case SM_KIND_JSONB:
+    case SM_KIND_BYTEA:
+        return ((const struct sm_bytes *)value)->p == NULL;
+    default:
+        return false;
+    }
+}
+
+/* Only of kinds that are shared. */
+static bool is_same(const void *a, const void *b, const struct sm_column *column)
+{
+    if (column->kind != SM_KIND_TEXT)
+        return *(const int32_t *)field(a, column) == *(const int32_t *)field(b, column);
+    const struct sm_bytes *x = field(a, column), *y = field(b, column);
+    return x->n == y->n && memcmp(x->p, y->p, x->n) == 0;
+}
+
+static void put_value(struct sm_buf *out, const void *item, const struct sm_column *column)
+{
+    const void *value = field(item, column);
+    switch (column->kind) {
+    case SM_KIND_UUID:
+        put_bytes(out, (struct sm_bytes){value, 16});
+        break;
+    case SM_KIND_TIME:
+        put_time(out, *(const int64_t *)value);
+        break;
+    case SM_KIND_INT8:
+        put64(out, *(const int64_t *)value);
+        break;
+    case SM_KIND_INT4:
+        put_int(out, *(const int32_t *)value);
+        break;
+    case SM_KIND_STATE:
+        put_int(out, (int32_t) * (const enum sm_state *)value);
+        break;
+    case SM_KIND_CSTR:
+        put_text(out, *(const char *const *)value);
+        break;
+    case SM_KIND_JSONB:
+        put_jsonb(out, *(const struct sm_bytes *)value);
+        break;
+    case SM_KIND_TEXT:
+    case SM_KIND_BYTEA:
+        put_bytes(out, *(const struct sm_bytes *)value);
+        break;
+    }
+}
+
+/* ---- columns -- */
+
+static void begin_param(struct sm_params *params)
+{
+    SM_ASSERT(params->n < SM_PARAMS_MOST);
     params->at[params->n++] = params->bytes.size;
+}
+
+static struct sm_buf *begin_array(struct sm_params *params, enum sm_kind kind, size_t n)
+{
+    static const uint32_t element[] = {
+        [SM_KIND_UUID] = OID_UUID, [SM_KIND_TIME] = OID_TIMESTAMPTZ, [SM_KIND_INT8] = OID_INT8,
+        [SM_KIND_INT4] = OID_INT4, [SM_KIND_STATE] = OID_INT4,       [SM_KIND_CSTR] = OID_TEXT,
+        [SM_KIND_TEXT] = OID_TEXT, [SM_KIND_JSONB] = OID_JSONB,      [SM_KIND_BYTEA] = OID_BYTEA,
+    };
+    begin_param(params);
     put32(&params->bytes, 1);
     put32(&params->bytes, 1);
-    put32(&params->bytes, type);
+    put32(&params->bytes, element[kind]);
     put32(&params->bytes, (uint32_t)n);
     put32(&params->bytes, 1);
     return &params->bytes;
 }
 
-#define COLUMN(type, put)                                                                          \
-    out = array(params, type, n);                                                                  \
-    for (size_t i = 0; i < n; i++)                                                                 \
-    put
-
-void sm_params_rows(struct sm_params *params, const struct sm_row *const *rows, size_t n,
-                    const char *worker)
+/* Without the length that a value has inside an array. */
+static void put_scalar(struct sm_params *params, const void *item, const struct sm_column *column)
 {
-    struct sm_buf *out;
-    COLUMN(OID_UUID, put_bytes(out, (struct sm_bytes){(const char *)rows[i]->id.b, 16}));
-    COLUMN(OID_TIMESTAMPTZ, put64(out, rows[i]->enqueued_us - EPOCH_US));
-    COLUMN(OID_TIMESTAMPTZ, put_time(out, rows[i]->started_us));
-    COLUMN(OID_TIMESTAMPTZ, put64(out, rows[i]->finished_us - EPOCH_US));
-    COLUMN(OID_INT8, put64(out, rows[i]->cpu_us));
-    COLUMN(OID_INT4, put_int(out, rows[i]->life));
-    COLUMN(OID_INT4, put_int(out, rows[i]->attempt));
-    COLUMN(OID_TEXT, put_text(out, sm_state_name(rows[i]->state)));
-    COLUMN(OID_TEXT, put_bytes(out, rows[i]->queue));
-    COLUMN(OID_TEXT, put_bytes(out, rows[i]->type));
-    COLUMN(OID_JSONB, put_jsonb(out, rows[i]->result));
-    COLUMN(OID_BYTEA, put_bytes(out, rows[i]->body));
-    COLUMN(OID_TEXT, put_text(out, rows[i]->content_type));
-    COLUMN(OID_TEXT, put_text(out, rows[i]->error_code));
-    COLUMN(OID_TEXT, put_bytes(out, rows[i]->error_text));
-    COLUMN(OID_JSONB, put_jsonb(out, rows[i]->tags));
-    COLUMN(OID_BYTEA, put_bytes(out, rows[i]->envelope));
-    params->at[params->n++] = params->bytes.size;
-    sm_buf_add_text(&params->bytes, worker);
+    const void *value = field(item, column);
+    uint32_t number;
+    begin_param(params);
+    switch (column->kind) {
+    case SM_KIND_TEXT:
+        sm_buf_add(&params->bytes, ((const struct sm_bytes *)value)->p,
+                   ((const struct sm_bytes *)value)->n);
+        break;
+    case SM_KIND_STATE:
+        sm_buf_add_text(&params->bytes, sm_state_name(*(const enum sm_state *)value));
+        break;
+    default:
+        number = htonl((uint32_t) * (const int32_t *)value);
+        sm_buf_add(&params->bytes, &number, 4);
+    }
 }
 
-void sm_params_attempts(struct sm_params *params, const struct sm_attempt *attempts, size_t n)
+static enum sm_form form_of(const struct sm_column *column, const void *const *items, size_t n)
 {
-    struct sm_buf *out;
-    COLUMN(OID_UUID, put_bytes(out, (struct sm_bytes){(const char *)attempts[i].id.b, 16}));
-    COLUMN(OID_TIMESTAMPTZ, put64(out, attempts[i].started_us - EPOCH_US));
-    COLUMN(OID_TIMESTAMPTZ, put64(out, attempts[i].finished_us - EPOCH_US));
-    COLUMN(OID_INT8, put64(out, attempts[i].cpu_us));
-    COLUMN(OID_INT4, put_int(out, attempts[i].life));
-    COLUMN(OID_INT4, put_int(out, attempts[i].attempt));
-    COLUMN(OID_TEXT, put_text(out, attempts[i].error_code));
-    COLUMN(OID_TEXT, put_bytes(out, attempts[i].error_text));
+    size_t i = 0;
+    if (column->shared) {
+        while (i < n && is_same(items[0], items[i], column))
+            i++;
+        return i == n ? SM_FORM_ONE : SM_FORM_EACH;
+    }
+    while (i < n && is_null(items[i], column))
+        i++;
+    return i == n ? SM_FORM_OMIT : SM_FORM_EACH;
+}
+
+void sm_params_columns(struct sm_params *params, const struct sm_table *table,
+                       const void *const *items, size_t n, char forms[SM_COLUMNS_MOST])
+{
+    for (size_t c = 0; c < table->n; c++) {
+        const struct sm_column *column = &table->columns[c];
+        enum sm_form form = form_of(column, items, n);
+        forms[c] = (char)form;
+        if (form == SM_FORM_ONE)
+            put_scalar(params, items[0], column);
+        if (form != SM_FORM_EACH)
+            continue;
+        struct sm_buf *out = begin_array(params, column->kind, n);
+        for (size_t i = 0; i < n; i++)
+            put_value(out, items[i], column);
+    }
+    forms[table->n] = '\0';
+}
+
+void sm_params_begin(struct sm_params *params, const char *text)
+{
+    sm_buf_clear(&params->bytes);
+    params->n = 0;
+    begin_param(params);
+    sm_buf_add_text(&params->bytes, text);
 }
 
 void sm_params_ids(struct sm_params *params, const struct sm_row *const *rows, size_t n,
@@ -145,7 +271,9 @@ void sm_params_ids(struct sm_params *params, const struct sm_row *const *rows, s
     size_t count = 0;
     for (size_t i = 0; i < n; i++)
         count += wanted[i];
-    struct sm_buf *out = array(params, OID_UUID, count);
+    sm_buf_clear(&params->bytes);
+    params->n = 0;
+    struct sm_buf *out = begin_array(params, SM_KIND_UUID, count);
     for (size_t i = 0; i < n; i++)
         if (wanted[i])
             put_bytes(out, (struct sm_bytes){(const char *)rows[i]->id.b, 16});

@@ -49,7 +49,8 @@ struct sm_row {
     struct sm_bytes envelope; /* kept for rows that did not succeed, so that they can be retried */
 };
 
-/* One failed attempt, kept in stampmill.attempts. Written in the same transaction as the rows. */
+/* One failed attempt, kept in stampmill.attempts: of a job whose row is in the batch, or of one
+ * that will be tried again and has no row yet. */
 struct sm_attempt {
     struct sm_id id;
     int32_t life, attempt;
@@ -68,10 +69,14 @@ enum sm_verdict {
 
 struct sm_commit_result {
     enum sm_verdict *verdicts; /* n of them, the caller's memory, filled in when done */
-    char refusal[200]; /* of the last refused row: SQLSTATE and constraint, never its data */
+    char refusal[200];       /* of the last refused row: SQLSTATE and constraint, never its data */
+    size_t attempts_refused; /* kept with the refusal in place of their text, or not at all */
 };
 
-/* A batch. `rows` hold no id twice and are ordered by id (sm_uuid_compare). */
+/* A batch: rows, or attempts, or both, and not neither. `rows` hold no id twice and are ordered by
+ * id (sm_uuid_compare). An attempt needs no row in the batch; it is written in one transaction with
+ * its row where there is one, once however often the batch is begun again or halved, and it never
+ * fails or halves the batch: one that PostgreSQL refuses keeps its place without its text. */
 struct sm_batch {
     const struct sm_row *const *rows;
     size_t n;
@@ -89,15 +94,17 @@ struct sm_store_ops {
     int (*connect)(struct sm_store *store, int wait_ms, struct sm_err *err);
 
     /* Begins to commit a batch; one at a time. The batch and all it points to must stay until
-     * commit_wait has not answered 1. Starting the same rows again after a failure is always safe.
-     * `worker` is written into each row. 0 or a SERVER code. */
+     * commit_wait has not answered 1. Starting the same batch again after a failure is always safe
+     * and goes on where it was, so do that before any other: a batch that kills its connections is
+     * found out only when it comes again. `worker` is written into each row. 0 or a SERVER code. */
     int (*commit_start)(struct sm_store *store, const struct sm_batch *batch, const char *worker,
                         struct sm_err *err);
 
     /* Waits at most `wait_us` for it: 1 not done yet, 0 committed (result filled in), negative when
-     * it failed: a SERVER code, after which connect must be called unless it is SM_E_FULL or
-     * SM_E_READ_ONLY. Rows that PostgreSQL refuses are found by halving and do not fail the batch.
-     */
+     * it failed, after which connect must be called: a SERVER code, or SM_E_PERMISSION or _SCHEMA
+     * when somebody changed rights or tables. A row that PostgreSQL refuses, or that alone loses
+     * the connection three times while all else works, is found by halving and does not fail the
+     * batch; deadlocks and serialization failures are tried again in here. */
     int (*commit_wait)(struct sm_store *store, int64_t wait_us, struct sm_commit_result *result,
                        struct sm_err *err);
 
