@@ -188,8 +188,17 @@ static void put_id(struct params *p, const char *entry)
         put_one;                                                                                   \
     end_array(p)
 
+static void put_scalar(struct params *p, const void *value, int size)
+{
+    p->values[p->n] = value;
+    p->lengths[p->n] = size;
+    p->formats[p->n++] = 1;
+}
+
+/* What is the same in all rows is sent once. */
 static void encode(struct params *p, const struct batch *b)
 {
+    static const unsigned char one[4] = {0, 0, 0, 1};
     int64_t now = clock_us(CLOCK_REALTIME) - INT64_C(946684800000000);
     p->at = p->bytes;
     p->n = 0;
@@ -198,20 +207,18 @@ static void encode(struct params *p, const struct batch *b)
     COLUMN(1184, put64(p, now - 10));
     COLUMN(1184, put64(p, now));
     COLUMN(20, put64(p, 3));
-    COLUMN(23, (put32(p, 4), put32(p, 1)));
-    COLUMN(23, (put32(p, 4), put32(p, 1)));
-    COLUMN(25, put_text(p, "default", 7));
-    COLUMN(25, put_text(p, "debug.noop", 10));
-    p->values[p->n] = "w0123456789abcdef";
-    p->lengths[p->n] = 17;
-    p->formats[p->n++] = 1;
+    put_scalar(p, &one, sizeof one);
+    put_scalar(p, &one, sizeof one);
+    put_scalar(p, "default", 7);
+    put_scalar(p, "debug.noop", 10);
+    put_scalar(p, "w0123456789abcdef", 17);
 }
 
 static const char insert_sql[] =
     "INSERT INTO stampmill.results (id, enqueued_at, started_at, finished_at, cpu_us, life,"
-    " attempt, state, queue, type, worker) SELECT a, b, c, d, e, f, g, 'succeeded', h, i, $10::text"
-    " FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::int8[],"
-    " $6::int4[], $7::int4[], $8::text[], $9::text[]) AS t(a, b, c, d, e, f, g, h, i)";
+    " attempt, state, queue, type, worker) SELECT a, b, c, d, e, $6::int4, $7::int4, 'succeeded',"
+    " $8::text, $9::text, $10::text FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[],"
+    " $4::timestamptz[], $5::int8[]) AS t(a, b, c, d, e)";
 
 static void insert(PGconn *pg, const struct params *p)
 {
