@@ -1,105 +1,347 @@
 /* The rig; see rig.h. */
 #include "tests/live/rig.h"
 
-#include <check.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "queue/redis_conn.h"
 #include "store/schema.h"
 
-/* Keeps the value of a line NAME=value that the script printed. */
-static void take_line(const char *line, const char *name, char *value, size_t room)
+#define WAIT_MS 60000
+
+static char runtime[80];
+
+/* ---- the suite -- */
+
+static void make_logins(void)
 {
-    size_t n = strlen(name);
-    if (strncmp(line, name, n) != 0)
-        return;
-    size_t size = strcspn(line + n, "\n");
-    ck_assert_uint_lt(size, room);
-    memcpy(value, line + n, size);
-    value[size] = '\0';
+    sql("CREATE ROLE live_worker LOGIN PASSWORD 'PgSecret42' IN ROLE stampmill_worker");
+    sql("CREATE ROLE live_reader LOGIN IN ROLE stampmill_reader");
 }
 
-void rig_start(struct rig *rig)
+static void start(void)
 {
-    char command[512], line[512];
     struct sm_err err = {0};
-    memset(rig, 0, sizeof *rig);
-    snprintf(command, sizeof command, "%s/ops/private-servers start", getenv("STAMPMILL_SOURCE"));
-    FILE *out = popen(command, "r");
-    ck_assert_ptr_nonnull(out);
-    while (fgets(line, sizeof line, out) != NULL) {
-        take_line(line, "STAMPMILL_REDIS_URL=", rig->redis, sizeof rig->redis);
-        take_line(line, "STAMPMILL_DATABASE_URL=", rig->postgres, sizeof rig->postgres);
-        take_line(line, "STAMPMILL_SERVERS=", rig->dir, sizeof rig->dir);
+    servers_start(&rig_servers, true, true, NULL);
+    sql_on(&rig_servers);
+    struct sm_pg_options pg = {.url = rig_servers.database_url, .application = "test"};
+    if (sm_schema_migrate(&pg, NULL, NULL, &err) != 0) {
+        fprintf(stderr, "rig: %s\n", err.text);
+        abort();
     }
-    ck_assert_msg(pclose(out) == 0, "the private servers do not start");
-    strcpy(rig->runtime, "/tmp/sm-live-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(rig->runtime));
-    struct sm_pg_options pg = {.url = rig->postgres, .application = "test"};
-    ck_assert_msg(sm_schema_migrate(&pg, NULL, NULL, &err) == 0, "%s", err.text);
+    snprintf(runtime, sizeof runtime, "/tmp/sm-live-XXXXXX");
+    if (mkdtemp(runtime) == NULL)
+        abort();
 }
 
-void rig_stop(struct rig *rig)
+static void stop(void)
 {
-    char command[512];
-    snprintf(command, sizeof command, "%s/ops/private-servers stop %s; rm -rf %s",
-             getenv("STAMPMILL_SOURCE"), rig->dir, rig->runtime);
-    ck_assert_int_eq(system(command), 0);
+    char command[120];
+    servers_stop(&rig_servers);
+    snprintf(command, sizeof command, "rm -rf %s", runtime);
+    if (system(command) != 0)
+        fprintf(stderr, "rig: `%s` failed\n", command);
 }
 
-pid_t rig_daemon(const struct rig *rig, const char *flag, ...)
+/* A test that failed may have left anything. */
+static void fresh(void)
 {
-    char path[300], redis[160], postgres[300], runtime[120], log[120];
-    char *argv[20] = {
-        path, redis, postgres, runtime, (char[]){"--http.listen=off"}, (char[]){"--debug-types"}};
+    servers_restart(&rig_servers);
+    rig_text("FLUSHALL");
+    rig_text("CONFIG SET maxmemory-policy noeviction");
+    rig_make_users();
+    if (sql("SELECT 1 FROM pg_roles WHERE rolname = 'live_worker'")[0] == '\0')
+        make_logins();
+    sql("TRUNCATE stampmill.results, stampmill.attempts");
+    rig_log_clear();
+}
+
+int rig_run(const char *name, const struct suite_test *tests)
+{
+    Suite *suite = suite_create(name);
+    TCase *tcase = tcase_create(name);
+    start();
+    tcase_add_checked_fixture(tcase, fresh, NULL);
+    for (; tests->test; tests++)
+        tcase_add_test_raise_signal(tcase, tests->test, tests->signal);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    stop();
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ---- daemons -- */
+
+const char *rig_runtime(void)
+{
+    return runtime;
+}
+
+static const char *log_path(void)
+{
+    static char path[100];
+    snprintf(path, sizeof path, "%s/daemon.log", runtime);
+    return path;
+}
+
+static _Noreturn void exec_daemon(const char *path, const char **argv)
+{
+    int fd = open(log_path(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    dup2(fd, 2);
+    execv(path, (char **)argv);
+    _exit(127);
+}
+
+pid_t rig_daemon(const char *flag, ...)
+{
+    char path[300], redis[800], postgres[400], dir[120];
+    const char *argv[24] = {path, redis, postgres, dir, "--http.listen=off", "--debug-types"};
     int n = 6;
     va_list flags;
     snprintf(path, sizeof path, "%s/stampmilld", getenv("STAMPMILL_BIN"));
-    snprintf(redis, sizeof redis, "--redis.url=%s", rig->redis);
-    snprintf(postgres, sizeof postgres, "--postgres.url=%s", rig->postgres);
-    snprintf(runtime, sizeof runtime, "--runtime.dir=%s", rig->runtime);
-    snprintf(log, sizeof log, "%s/daemon.log", rig->runtime);
+    snprintf(redis, sizeof redis, "--redis.url=%s", rig_url("worker"));
+    snprintf(postgres, sizeof postgres, "--postgres.url=%s", rig_worker_url());
+    snprintf(dir, sizeof dir, "--runtime.dir=%s", runtime);
     va_start(flags, flag);
-    for (; flag != NULL && n < 19; flag = va_arg(flags, const char *))
-        argv[n++] = strdup(flag);
+    for (; flag != NULL && n < 23; flag = va_arg(flags, const char *))
+        argv[n++] = flag;
     va_end(flags);
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-        dup2(fd, 2);
-        execv(path, argv);
-        _exit(127);
-    }
-    for (int i = 6; i < n; i++)
-        free(argv[i]);
+    if (pid == 0)
+        exec_daemon(path, argv);
     return pid;
+}
+
+static int code_of(int status)
+{
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int rig_ended(pid_t daemon, int seconds)
+{
+    int status;
+    for (int i = 0; i < seconds * 200; i++) {
+        if (waitpid(daemon, &status, WNOHANG) == daemon)
+            return code_of(status);
+        poll(NULL, 0, 5);
+    }
+    ck_abort_msg("the daemon has not ended: %s", rig_log());
+    return -1;
 }
 
 int rig_end(pid_t daemon, int number)
 {
-    int status;
     ck_assert_int_eq(kill(daemon, number), 0);
-    ck_assert_int_eq(waitpid(daemon, &status, 0), daemon);
-    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+    return rig_ended(daemon, 60);
 }
 
-const char *rig_redis(const struct rig *rig, const char *command)
+void rig_log_clear(void)
 {
-    static char output[4096];
-    char line[512];
-    snprintf(line, sizeof line, "redis-cli -s %s/redis.sock %s", rig->dir, command);
-    FILE *out = popen(line, "r");
-    ck_assert_ptr_nonnull(out);
-    size_t n = fread(output, 1, sizeof output - 1, out);
-    output[n] = '\0';
-    pclose(out);
-    return output;
+    FILE *file = fopen(log_path(), "w");
+    ck_assert_ptr_nonnull(file);
+    fclose(file);
+}
+
+const char *rig_log(void)
+{
+    static char text[65536];
+    FILE *file = fopen(log_path(), "r");
+    size_t n = file == NULL ? 0 : fread(text, 1, sizeof text - 1, file);
+    text[n] = '\0';
+    if (file != NULL)
+        fclose(file);
+    return text;
+}
+
+void rig_log_wait(const char *words)
+{
+    for (int i = 0; i < 4000; i++) {
+        if (strstr(rig_log(), words) != NULL)
+            return;
+        poll(NULL, 0, 5);
+    }
+    ck_abort_msg("no \"%s\" in the log: %s", words, rig_log());
+}
+
+static size_t status_line(pid_t pid, const char *name)
+{
+    char path[64], line[256];
+    unsigned long kib = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "r");
+    ck_assert_msg(file != NULL, "the daemon is gone: %s", rig_log());
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, name, strlen(name)) == 0)
+            kib = strtoul(line + strlen(name), NULL, 10);
+    fclose(file);
+    return (size_t)kib << 10;
+}
+
+size_t rig_resident(pid_t pid)
+{
+    return status_line(pid, "VmRSS:");
+}
+
+size_t rig_resident_peak(pid_t pid)
+{
+    return status_line(pid, "VmHWM:");
+}
+
+/* ---- Redis -- */
+
+static struct sm_conn *producer(void)
+{
+    static struct sm_conn conn;
+    struct sm_redis_url url;
+    struct sm_err err;
+    if (conn.c == NULL) {
+        conn.timeout_ms = 20000;
+        ck_assert_int_eq(sm_redis_url_parse(rig_url("producer"), &url, &err), 0);
+        int rc = sm_conn_open(&conn, &url, 5000, &err);
+        ck_assert_msg(rc == 0, "%s", err.text);
+    }
+    return &conn;
+}
+
+struct sm_entry_id rig_xadd(const char *queue, const char *id, const struct sm_field *fields,
+                            size_t n)
+{
+    char key[100];
+    const char *argv[2 * 80 + 3] = {"XADD", key, id};
+    size_t sizes[2 * 80 + 3] = {4, 0, strlen(id)};
+    struct sm_entry_id entry;
+    struct sm_err err;
+    redisReply *reply;
+    ck_assert_uint_le(n, 80);
+    sizes[1] = (size_t)snprintf(key, sizeof key, "sm:{%s}:jobs", queue);
+    for (size_t i = 0; i < n; i++) {
+        argv[2 * i + 3] = fields[i].name.p, sizes[2 * i + 3] = fields[i].name.n;
+        argv[2 * i + 4] = fields[i].value.p, sizes[2 * i + 4] = fields[i].value.n;
+    }
+    int rc = sm_conn_call(producer(), (int)(2 * n + 3), argv, sizes, &reply, &err);
+    ck_assert_msg(rc == 0, "%s", err.text);
+    ck_assert_msg(sm_entry_id_parse(reply->str, reply->len, &entry), "%s", reply->str);
+    freeReplyObject(reply);
+    return entry;
+}
+
+struct sm_entry_id rig_add(const char *name, ...)
+{
+    struct sm_field fields[16];
+    size_t n = 0;
+    va_list texts;
+    va_start(texts, name);
+    for (; name != NULL; name = va_arg(texts, const char *)) {
+        const char *value = va_arg(texts, const char *);
+        ck_assert_uint_lt(n, 16);
+        fields[n++] = (struct sm_field){{name, strlen(name)}, {value, strlen(value)}};
+    }
+    va_end(texts);
+    return rig_xadd("default", "*", fields, n);
+}
+
+struct sm_client *rig_client(void)
+{
+    struct sm_err err;
+    struct sm_client *client = sm_client_open(rig_url("producer"), &err);
+    ck_assert_msg(client != NULL, "%s", err.text);
+    return client;
+}
+
+struct sm_inspector *rig_inspector(void)
+{
+    struct sm_err err;
+    struct sm_inspector *in = sm_inspector_open(rig_url("admin"), &err);
+    ck_assert_msg(in != NULL, "%s", err.text);
+    return in;
+}
+
+struct sm_queue_state rig_look(struct sm_inspector *in)
+{
+    struct sm_queue_state *states, state = {.length = 0};
+    struct sm_err err;
+    size_t n;
+    ck_assert_msg(sm_inspect_queues(in, &states, &n, &err) == 0, "%s", err.text);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(states[i].name, "default") == 0)
+            state = states[i];
+    free(states);
+    return state;
+}
+
+bool rig_wait_length(struct sm_inspector *in, uint64_t most)
+{
+    for (int waited = 0; waited < WAIT_MS; waited += 5) {
+        if (rig_look(in).length <= most)
+            return true;
+        poll(NULL, 0, 5);
+    }
+    return false;
+}
+
+void rig_end_clean(pid_t daemon)
+{
+    struct sm_inspector *in = rig_inspector();
+    ck_assert_msg(rig_wait_length(in, 0), "the queue does not get empty: %s", rig_log());
+    ck_assert_int_eq(rig_end(daemon, SIGTERM), 0);
+    struct sm_queue_state state = rig_look(in);
+    ck_assert_uint_eq(state.in_flight + state.free + state.later + state.workers, 0);
+    ck_assert_int_eq(rig_int("EXISTS sm:{default}:tries sm:{default}:later"), 0);
+    sm_inspector_close(in);
+}
+
+/* ---- PostgreSQL -- */
+
+const char *rig_worker_url(void)
+{
+    static char url[300];
+    snprintf(url, sizeof url, "postgresql://live_worker:PgSecret42@/stampmill?host=%s",
+             rig_servers.dir);
+    return url;
+}
+
+struct sm_reader *rig_reader(void)
+{
+    static char url[300];
+    struct sm_err err;
+    snprintf(url, sizeof url, "postgresql:///stampmill?host=%s&user=live_reader", rig_servers.dir);
+    struct sm_pg_options pg = {.url = url, .application = "test"};
+    struct sm_reader *reader = sm_reader_open(&pg, &err);
+    ck_assert_msg(reader != NULL, "%s", err.text);
+    return reader;
+}
+
+struct sm_id rig_derived_id(const char *queue, struct sm_entry_id entry)
+{
+    struct sm_id id;
+    char text[SM_ENTRY_ID_TEXT];
+    sm_entry_id_format(entry, text);
+    const char *incarnation = rig_text("HGET sm:{%s}:meta incarnation", queue);
+    const char *derived =
+        sql("SELECT stampmill.job_id('%s', '%s', '%s')", incarnation, queue, text);
+    ck_assert_msg(sm_id_parse(derived, strlen(derived), &id), "%s", derived);
+    return id;
+}
+
+void rig_row(struct sm_reader *reader, const struct sm_id *id, int what, struct sm_job_row *row)
+{
+    struct sm_err err;
+    int rc = SM_E_NOT_FOUND;
+    for (int waited = 0; waited < WAIT_MS; waited += 5) {
+        rc = sm_reader_job(reader, id, what, row, &err);
+        if (rc != SM_E_NOT_FOUND)
+            break;
+        poll(NULL, 0, 5);
+    }
+    ck_assert_msg(rc == 0, "%s; %s", err.text, rig_log());
 }

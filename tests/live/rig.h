@@ -1,27 +1,77 @@
 /*
- * A rig for live tests: private Redis and PostgreSQL (ops/private-servers) in a fresh folder,
- * migrated, and daemons as real processes. One rig at a time in a process.
+ * A rig for live tests: one private Redis and PostgreSQL for a test program, emptied before each
+ * test, and daemons as real processes. Everything runs under the least rights: daemons, producers
+ * and inspectors as the users that the ACL lines of queue/PROTOCOL.md make, on PostgreSQL with the
+ * roles stampmill_worker and stampmill_reader. Thread: the test's.
  */
-#ifndef SM_TESTS_RIG_H
-#define SM_TESTS_RIG_H
+#ifndef SM_TESTS_LIVE_RIG_H
+#define SM_TESTS_LIVE_RIG_H
 
 #include <sys/types.h>
 
-struct rig {
-    char dir[64];     /* the servers' folder */
-    char runtime[80]; /* the daemons' box files */
-    char redis[128], postgres[256];
-};
+#include "queue/inspect.h"
+#include "stampmill/producer.h"
+#include "store/read.h"
+#include "tests/base/suite.h"
+#include "tests/support/sql.h"
+#include "tests/support/super.h"
 
-/* Starts and migrates; fails the test when it cannot. */
-void rig_start(struct rig *rig);
-void rig_stop(struct rig *rig);
-/* Starts stampmilld with --debug-types and what else is given (up to a NULL); its log goes to
- * daemon.log in the runtime folder. */
-pid_t rig_daemon(const struct rig *rig, const char *flag, ...);
+/* Runs the suite's tests on one pair of servers; the exit code of main. */
+int rig_run(const char *name, const struct suite_test *tests);
+
+#define RIG_SUITE(name_, ...) rig_run((name_), (struct suite_test[]){__VA_ARGS__, {NULL, 0}})
+
+#ifdef STAMPMILL_SANITIZED
+#define RIG_SANITIZED 1
+#else
+#define RIG_SANITIZED 0
+#endif
+
+/* ---- daemons -- */
+
+/* Starts stampmilld with --debug-types, no status server, and what else is given (up to a NULL; a
+ * later flag wins). It logs to rig_log. */
+pid_t rig_daemon(const char *flag, ...);
 /* Sends a signal and waits for the end: the exit code, or minus the signal that ended it. */
 int rig_end(pid_t daemon, int signal);
-/* The output of a redis-cli command, in a static buffer. */
-const char *rig_redis(const struct rig *rig, const char *command);
+/* Waits for an end of its own; fails the test after `seconds`. */
+int rig_ended(pid_t daemon, int seconds);
+/* What daemons wrote to stderr since rig_log_clear, until the next call. */
+const char *rig_log(void);
+void rig_log_clear(void);
+/* Waits until these words are in the log; fails the test after 20 s. */
+void rig_log_wait(const char *words);
+/* The folder of box files and log. */
+const char *rig_runtime(void);
+/* Resident memory of a process in bytes: now, and at most since its start. */
+size_t rig_resident(pid_t pid);
+size_t rig_resident_peak(pid_t pid);
+
+/* ---- Redis -- */
+
+/* One XADD as sm_producer, by field; "*" for the id lets Redis choose. */
+struct sm_entry_id rig_xadd(const char *queue, const char *id, const struct sm_field *fields,
+                            size_t n);
+/* The same with texts, name and value in turn, up to a NULL, into queue "default". */
+struct sm_entry_id rig_add(const char *name, ...) __attribute__((sentinel));
+/* Connected clients; fail the test when they cannot be had. */
+struct sm_client *rig_client(void);
+struct sm_inspector *rig_inspector(void);
+/* The queue "default". */
+struct sm_queue_state rig_look(struct sm_inspector *in);
+/* Waits until at most `most` entries are left; false after 60 s. */
+bool rig_wait_length(struct sm_inspector *in, uint64_t most);
+/* Ends the daemon and checks that it drained and left nothing in Redis. */
+void rig_end_clean(pid_t daemon);
+
+/* ---- PostgreSQL -- */
+
+/* The worker's URL; its password is in it. */
+const char *rig_worker_url(void);
+struct sm_reader *rig_reader(void);
+/* The id of an entry that brought none, as SQL derives it. */
+struct sm_id rig_derived_id(const char *queue, struct sm_entry_id entry);
+/* Waits for a job's row; fails the test after 60 s. The caller frees it. */
+void rig_row(struct sm_reader *reader, const struct sm_id *id, int what, struct sm_job_row *row);
 
 #endif

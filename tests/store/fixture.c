@@ -3,7 +3,6 @@
  */
 #include "tests/store/fixture.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,18 +11,12 @@
 #include "base/uuid.h"
 
 struct servers servers;
-static PGconn *looker;
-
-static void look(void)
-{
-    looker = PQconnectdb(servers.database_url);
-    ck_assert_msg(PQstatus(looker) == CONNECTION_OK, "%s", PQerrorMessage(looker));
-}
 
 void fixture_start(void)
 {
     struct sm_err err = {0};
     servers_start(&servers, false, true, NULL);
+    sql_on(&servers);
     struct sm_pg_options options = {servers.database_url, "test", false};
     int rc = sm_schema_migrate(&options, NULL, NULL, &err);
     ck_assert_msg(rc == 0, "%s", err.text);
@@ -32,25 +25,6 @@ void fixture_start(void)
 void fixture_stop(void)
 {
     servers_stop(&servers);
-}
-
-const char *sql(const char *format, ...)
-{
-    static char value[4096];
-    char text[4096];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    if (looker == NULL || PQstatus(looker) != CONNECTION_OK)
-        look();
-    PGresult *r = PQexec(looker, text);
-    ExecStatusType status = PQresultStatus(r);
-    ck_assert_msg(status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK, "%s: %s", text,
-                  PQerrorMessage(looker));
-    snprintf(value, sizeof value, "%s", PQntuples(r) > 0 ? PQgetvalue(r, 0, 0) : "");
-    PQclear(r);
-    return value;
 }
 
 struct sm_store *store_as(const char *user)

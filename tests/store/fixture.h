@@ -11,15 +11,13 @@
 #include "store/pg.h"
 #include "store/schema.h"
 #include "tests/support/servers.h"
+#include "tests/support/sql.h"
 
 extern struct servers servers;
 
 /* Starts the server and migrates. */
 void fixture_start(void);
 void fixture_stop(void);
-
-/* Our own superuser session. One value of one statement; "" where there is none. Static memory. */
-const char *sql(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A connected store of this user ("" the superuser). */
 struct sm_store *store_as(const char *user);

@@ -38,26 +38,12 @@ static void ck_says(const char *words)
     ck_assert_ptr_eq(strchr(err.text, '\n'), NULL);
 }
 
-static void hba(const char *first_line)
-{
-    char path[200], rest[16384];
-    snprintf(path, sizeof path, "%s/pg/pg_hba.conf", servers.dir);
-    FILE *file = fopen(path, "r");
-    size_t n = fread(rest, 1, sizeof rest - 1, file);
-    fclose(file);
-    rest[n] = '\0';
-    file = fopen(path, "w");
-    fprintf(file, "%s\n%s", first_line, rest);
-    fclose(file);
-    sql("SELECT pg_reload_conf()");
-}
-
 /* ---- refused -- */
 
 START_TEST(a_wrong_password_is_told_without_the_password)
 {
     sql("CREATE ROLE secretive LOGIN PASSWORD 'right'");
-    hba("local all secretive scram-sha-256");
+    sql_hba("local all secretive scram-sha-256");
     int rc = try_url("postgresql://secretive:Tr0ub4dor@/stampmill?host=%s", servers.dir);
     ck_assert_int_eq(rc, SM_E_AUTH);
     ck_says("secretive");

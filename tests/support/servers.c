@@ -27,7 +27,7 @@ static void run(struct servers *servers, const char *words)
 {
     char command[900], line[400], redis[16] = "0", pg[16] = "0";
     snprintf(command, sizeof command, "%s start %s --until-exit %d %s", script(), words,
-             (int)getpid(), servers->dir);
+             servers->owner, servers->dir);
     FILE *out = popen(command, "r");
     while (out != NULL && fgets(line, sizeof line, out) != NULL) {
         take(line, "STAMPMILL_SERVERS", servers->dir, sizeof servers->dir);
@@ -49,6 +49,7 @@ static char words[300];
 void servers_start(struct servers *servers, bool redis, bool postgres, const char *options)
 {
     memset(servers, 0, sizeof *servers);
+    servers->owner = (int)getpid();
     snprintf(words, sizeof words, "%s %s",
              redis && postgres ? "" : (redis ? "--redis-only" : "--postgres-only"),
              options == NULL ? "" : options);
