@@ -52,7 +52,8 @@ struct sm_slot {
     const struct sm_type *type;
     int64_t leased_us, started_us, finished_us; /* wall */
     int64_t cpu_us;
-    size_t bytes; /* charged against worker.memory */
+    size_t bytes;  /* charged against worker.memory */
+    size_t result; /* of which its result */
     struct sm_run_out out;
 };
 
@@ -61,7 +62,8 @@ struct sm_slots {
     uint32_t n;
     struct sm_ring free;
     struct sm_box *box; /* the states, where a successor on this host can read them; may be NULL */
-    _Atomic size_t bytes; /* held by all slots */
+    _Atomic size_t bytes;  /* held by all slots */
+    _Atomic size_t result; /* of which results that wait for their commit */
     _Atomic uint32_t running;
 };
 
@@ -73,8 +75,9 @@ void sm_slots_free(struct sm_slots *slots);
 void sm_slot_move(struct sm_slots *slots, uint32_t i, enum sm_slot_state to, enum sm_mover by);
 /* Moves n slots to FREE, frees what they hold, and puts them back to use. */
 void sm_slots_release(struct sm_slots *slots, const uint32_t *items, size_t n, enum sm_mover by);
-/* Charges more bytes (a result) to a slot. */
+/* Charges bytes to a slot: those it came with, those of its result. */
 void sm_slot_charge(struct sm_slots *slots, struct sm_slot *slot, size_t bytes);
+void sm_slot_charge_result(struct sm_slots *slots, struct sm_slot *slot, size_t bytes);
 /* The age of the longest run, microseconds; 0 when nothing runs. */
 int64_t sm_slots_oldest_run(const struct sm_slots *slots, int64_t now_us);
 

@@ -57,7 +57,7 @@ static void slot_empty(struct sm_slot *slot)
     memset(&slot->tries, 0, sizeof slot->tries);
     slot->type = NULL;
     slot->started_us = slot->finished_us = slot->cpu_us = 0;
-    slot->bytes = 0;
+    slot->bytes = slot->result = 0;
     atomic_store(&slot->stop, 0);
     atomic_store(&slot->given_up, 0);
     atomic_fetch_add(&slot->life, 1);
@@ -92,6 +92,7 @@ void sm_slots_release(struct sm_slots *slots, const uint32_t *items, size_t n, e
     for (size_t k = 0; k < n; k++) {
         struct sm_slot *slot = &slots->slot[items[k]];
         atomic_fetch_sub(&slots->bytes, slot->bytes);
+        atomic_fetch_sub(&slots->result, slot->result);
         slot_empty(slot);
         sm_slot_move(slots, items[k], SM_FREE, by);
     }
@@ -102,6 +103,13 @@ void sm_slot_charge(struct sm_slots *slots, struct sm_slot *slot, size_t bytes)
 {
     slot->bytes += bytes;
     atomic_fetch_add(&slots->bytes, bytes);
+}
+
+void sm_slot_charge_result(struct sm_slots *slots, struct sm_slot *slot, size_t bytes)
+{
+    sm_slot_charge(slots, slot, bytes);
+    slot->result += bytes;
+    atomic_fetch_add(&slots->result, bytes);
 }
 
 int64_t sm_slots_oldest_run(const struct sm_slots *slots, int64_t now_us)

@@ -11,7 +11,7 @@
 #include "worker/worker.h"
 
 #define BATCH_NS 1000000 /* a batch is about a millisecond of work */
-#define UNTRUSTED_MS 10  /* how often a stamp looks whether the lease may be relied on again */
+#define HOLD_MS 10       /* how often a stamp looks whether it may start jobs again */
 
 int sm_stamp_init(struct sm_stamp *stamp, struct sm_worker *w, int number)
 {
@@ -70,7 +70,7 @@ static void account(struct sm_stamp *stamp, struct sm_slot *slot, int64_t run_us
     int64_t waited = slot->started_us - slot->job.enqueued_ms * 1000;
     sm_hist_add(&stats->wait, waited < 0 ? 0 : waited, 1); /* the producer's clock may be ahead */
     atomic_fetch_add_explicit(&stats->cpu_us, (uint64_t)slot->cpu_us, memory_order_relaxed);
-    sm_slot_charge(&stamp->w->slots, slot, slot->out.result_size + slot->out.body_size);
+    sm_slot_charge_result(&stamp->w->slots, slot, slot->out.result_size + slot->out.body_size);
     note_run(stamp->w, run_us);
 }
 
@@ -97,20 +97,29 @@ static void run(struct sm_stamp *stamp, uint32_t i, int64_t *cpu_us)
     sm_slot_move(&w->slots, i, SM_DONE, SM_BY_STAMP);
 }
 
+/* Small inputs can have large results, and these wait for their commit: no run begins while its
+ * result might not fit into worker.memory. While no result waits there is nothing to wait for. */
+static bool has_room(const struct sm_worker *w)
+{
+    return atomic_load(&w->slots.result) == 0 ||
+           atomic_load(&w->slots.bytes) + w->options->limits.output <= w->options->memory;
+}
+
 bool sm_stamp_turn(struct sm_stamp *stamp, int64_t wait_us)
 {
     struct sm_worker *w = stamp->w;
     size_t n = sm_ring_take(&w->ready, stamp->items, batch_size(w), wait_us), done = 0, k = 0;
     if (n == 0)
         return !sm_ring_closed(&w->ready);
-    if (!sm_worker_trusts_lease(w)) {
+    if (!sm_worker_trusts_lease(w) || !has_room(w)) {
         sm_ring_put_front(&w->ready, stamp->items, n);
         if (wait_us != 0)
-            poll(NULL, 0, UNTRUSTED_MS);
+            poll(NULL, 0, HOLD_MS);
         return true;
     }
     int64_t began = sm_mono_us(w->clock), cpu_us = sm_thread_cpu_us();
-    for (; k < n && (k == 0 || sm_mono_us(w->clock) - began < BATCH_NS / 1000); k++) {
+    for (; k < n && (k == 0 || (has_room(w) && sm_mono_us(w->clock) - began < BATCH_NS / 1000));
+         k++) {
         if (atomic_load(&w->slots.slot[stamp->items[k]].given_up)) {
             sm_slots_release(&w->slots, &stamp->items[k], 1, SM_BY_STAMP);
             continue;
