@@ -2,8 +2,9 @@
  * The audit: the ids that Redis says are ours against the slots.
  *
  * Owned without a slot in two audits a read time-out apart (a reply may still be on its way): taken
- * in. A slot before STORED that is no longer owned: given up, it starts nothing and commits
- * nothing. Unlike re-reading with XREADGROUP 0 it raises no delivery counter and reads no payload.
+ * in, as far as there is room, and the rest as soon as there is. A slot before STORED that is no
+ * longer owned: given up, it starts nothing and commits nothing. Unlike re-reading with XREADGROUP
+ * 0 it raises no delivery counter and reads no payload.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -47,12 +48,13 @@ static struct held *find(struct held *held, size_t n, struct sm_entry_id entry)
     return bsearch(&key, held, n, sizeof *held, by_entry);
 }
 
-static bool was_lost(const struct sm_keeper *k, int queue, struct sm_entry_id entry)
+static int64_t lost_since(const struct sm_keeper *k, int queue, struct sm_entry_id entry,
+                          int64_t now)
 {
     for (size_t i = 0; i < k->lost_n; i++)
         if (k->lost[i].queue == queue && sm_entry_id_compare(k->lost[i].entry, entry) == 0)
-            return true;
-    return false;
+            return k->lost[i].since_us;
+    return now;
 }
 
 /* Takes in up to SM_TICK_MOST entries that no slot holds; what finds no room now the next audit
@@ -63,8 +65,8 @@ static bool adopt(struct sm_keeper *k, int queue, const struct sm_entry_id *ids,
     struct sm_err err;
     uint32_t slots[SM_TICK_MOST];
     size_t used = atomic_load(&w->slots.bytes), half = sm_ring_count(&w->slots.free) / 2;
-    if (used >= w->options->memory)
-        return true;
+    if (used + sm_options_entry_limit(w->options) > w->options->memory)
+        return true; /* an entry that does not fit would be read for nothing */
     n = sm_slots_reserve(w, slots, n < half ? n : half);
     struct sm_intake in = {.items = k->items, .room = n};
     if (n == 0)
@@ -128,18 +130,22 @@ static bool audit_queue(struct sm_keeper *k, int queue, struct audit *a)
 {
     struct sm_entry_id adopted[SM_TICK_MOST];
     size_t adopted_n = 0;
+    int64_t now = sm_mono_us(k->w->clock);
     a->held_n = snapshot(&k->w->slots, queue, a->held);
     if (!read_owned(k, queue, a))
         return false;
     bool whole = a->owned_n < SM_SLOTS;
     for (size_t i = 0; i < a->owned_n; i++) {
         struct held *held = find(a->held, a->held_n, a->owned[i]);
-        if (held != NULL)
+        if (held != NULL) {
             held->owned = true;
-        else if (was_lost(k, queue, a->owned[i]) && adopted_n < SM_TICK_MOST)
-            adopted[adopted_n++] = a->owned[i];
-        else if (a->lost_n < SM_SLOTS)
-            a->lost[a->lost_n++] = (struct sm_lost){queue, a->owned[i]};
+            continue;
+        }
+        struct sm_lost lost = {queue, a->owned[i], lost_since(k, queue, a->owned[i], now)};
+        if (now - lost.since_us >= SM_LOST_US && adopted_n < SM_TICK_MOST)
+            adopted[adopted_n++] = lost.entry;
+        if (a->lost_n < SM_SLOTS)
+            a->lost[a->lost_n++] = lost;
     }
     for (size_t i = 0; whole && i < a->held_n; i++)
         if (!a->held[i].owned)

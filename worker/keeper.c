@@ -12,6 +12,7 @@
 #include "base/check.h"
 
 #define REPORT_TTL_MS 15000
+#define LOST_AGAIN_US 50000
 
 int sm_keeper_init(struct sm_keeper *k, struct sm_worker *w, const struct sm_box *box,
                    const struct sm_box_label *label)
@@ -109,6 +110,19 @@ static void watch(struct sm_keeper *k, int64_t now)
     }
 }
 
+/* Once a lease; sooner when something seems lost: when it may be taken in, and again and again
+ * while that waits for room. */
+static int64_t next_audit(const struct sm_keeper *k, int64_t now)
+{
+    int64_t next = now + k->w->options->lease_ms * 1000;
+    for (size_t i = 0; i < k->lost_n; i++) {
+        int64_t due = k->lost[i].since_us + SM_LOST_US;
+        due = due < now + LOST_AGAIN_US ? now + LOST_AGAIN_US : due;
+        next = due < next ? due : next;
+    }
+    return next;
+}
+
 void sm_keeper_turn(struct sm_keeper *k)
 {
     struct sm_worker *w = k->w;
@@ -123,10 +137,8 @@ void sm_keeper_turn(struct sm_keeper *k)
         k->box_us = now + w->options->lease_ms * 1000 / 5;
     }
     if (k->link.up && (atomic_exchange(&w->audit_wanted, false) || now >= k->audit_us)) {
-        k->audit_us = now + w->options->lease_ms * 1000;
         if (!sm_keeper_audit(k))
             atomic_store(&w->audit_wanted, true);
-        else if (k->lost_n > 0)
-            k->audit_us = now + 2100000; /* once more, a read time-out later */
+        k->audit_us = next_audit(k, now);
     }
 }

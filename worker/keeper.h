@@ -7,10 +7,14 @@
 
 #include "worker/worker.h"
 
+/* An entry that Redis says is ours and that no slot holds. */
 struct sm_lost {
     int queue;
     struct sm_entry_id entry;
+    int64_t since_us; /* monotonic time of the audit that missed it first */
 };
+
+#define SM_LOST_US 2100000 /* past a read time-out: its reply is not on its way any more */
 
 struct sm_keeper {
     struct sm_worker *w;
@@ -21,7 +25,7 @@ struct sm_keeper {
     struct sm_box_label label;
     int64_t beat_us, audit_us, box_us; /* monotonic times of the next of each */
     int64_t silent_us;                 /* since when a loop has not turned; 0: all do */
-    struct sm_lost *lost;              /* owned without a slot at the last audit */
+    struct sm_lost *lost;              /* at the last audit */
     size_t lost_n;
     struct sm_delivery *items;
 };
