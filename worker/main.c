@@ -1,6 +1,7 @@
 /*
  * stampmilld: reads its settings, starts, waits for a signal, drains.
  */
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -59,6 +60,13 @@ static void block_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* Large inputs and results go back to the system when they are freed. Left to itself the allocator
+ * raises the threshold up to 32 MiB with the first of them, and keeps what came below it. */
+static void return_large_blocks(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+}
+
 static bool another_signal(void)
 {
     struct timespec now = {0, 0};
@@ -88,6 +96,7 @@ int main(int argc, char **argv)
         return sm_options_print(stdout), 0;
     sm_log_setup(options.log_level, options.log_format);
     block_signals();
+    return_large_blocks();
     if (sm_daemon_start(&daemon, &options, &err) != 0)
         return fail(&err);
     if (sigwait(&drain_signals, &signal_number) != 0)
