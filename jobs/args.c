@@ -151,6 +151,15 @@ int sm_args_read_one(const struct sm_arg *arg, struct sm_msg *msg, struct sm_are
     return read_list(arg, &got, msg, arena, path, value, err);
 }
 
+/* "a, b, c", as far as there is room. */
+static void list_names(const char *const *names, size_t n, char *text, size_t room)
+{
+    size_t at = 0;
+    snprintf(text, room, "none");
+    for (size_t i = 0; i < n && at < room; i++)
+        at += (size_t)snprintf(text + at, room - at, "%s%s", i == 0 ? "" : ", ", names[i]);
+}
+
 static int unknown_key(const struct sm_arg *schema, const struct sm_msg_value *key,
                        struct sm_args_path *path, struct sm_err *err)
 {
@@ -161,10 +170,13 @@ static int unknown_key(const struct sm_arg *schema, const struct sm_msg_value *k
     for (size_t i = 0; i < n; i++)
         names[i] = schema[i].name;
     const char *near = sm_text_near(key->p, key->size, names, n);
+    char known[256];
     path_key(path, key->p, key->size);
-    return sm_err_set(err, SM_E_BAD_ARGS, "%s: unknown key%s%s%s", path->text,
-                      near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-                      near != NULL ? "\"?" : "");
+    if (near != NULL)
+        return sm_err_set(err, SM_E_BAD_ARGS, "%s: unknown key; did you mean \"%s\"?", path->text,
+                          near);
+    list_names(names, n, known, sizeof known);
+    return sm_err_set(err, SM_E_BAD_ARGS, "%s: unknown key; known are: %s", path->text, known);
 }
 
 static size_t find_row(const struct sm_arg *schema, size_t rows, const struct sm_msg_value *key)

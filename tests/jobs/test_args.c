@@ -75,7 +75,7 @@ START_TEST(refusals_name_the_path_the_expectation_and_the_likely_meaning)
         {"{}", "args.mode: missing; a mode"},
         {"{\"mode\":\"fast\",\"colums\":[]}",
          "args.colums: unknown key; did you mean \"columns\"?"},
-        {"{\"mode\":\"fast\",\"zzzzzz\":1}", "args.zzzzzz: unknown key"},
+        {"{\"mode\":\"fast\",\"zzzzzz\":1}", "args.zzzzzz: unknown key; known are: "},
         {"{\"mode\":\"fsat\"}",
          "args.mode: \"fsat\" is none of fast|safe|slow; did you mean \"fast\"?"},
         {"{\"mode\":1}", "args.mode: expected one of fast|safe|slow, got 1"},

@@ -65,12 +65,13 @@ static void fresh(void)
 int rig_run(const char *name, const struct suite_test *tests)
 {
     Suite *suite = suite_create(name);
-    TCase *tcase = tcase_create(name);
     start();
-    tcase_add_checked_fixture(tcase, fresh, NULL);
-    for (; tests->test; tests++)
+    for (; tests->test; tests++) { /* a case each, so that CK_RUN_CASE can pick one */
+        TCase *tcase = tcase_create(tests->test->name);
+        tcase_add_checked_fixture(tcase, fresh, NULL);
         tcase_add_test_raise_signal(tcase, tests->test, tests->signal);
-    suite_add_tcase(suite, tcase);
+        suite_add_tcase(suite, tcase);
+    }
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
@@ -331,6 +332,13 @@ struct sm_id rig_derived_id(const char *queue, struct sm_entry_id entry)
         sql("SELECT stampmill.job_id('%s', '%s', '%s')", incarnation, queue, text);
     ck_assert_msg(sm_id_parse(derived, strlen(derived), &id), "%s", derived);
     return id;
+}
+
+void rig_all_succeeded(int n)
+{
+    ck_assert_str_eq(
+        sql("SELECT min(error_text) FROM stampmill.results WHERE state <> 'succeeded'"), "");
+    ck_assert_int_eq(atoi(sql("SELECT count(*) FROM stampmill.results")), n);
 }
 
 void rig_row(struct sm_reader *reader, const struct sm_id *id, int what, struct sm_job_row *row)

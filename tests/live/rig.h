@@ -71,6 +71,8 @@ const char *rig_worker_url(void);
 struct sm_reader *rig_reader(void);
 /* The id of an entry that brought none, as SQL derives it. */
 struct sm_id rig_derived_id(const char *queue, struct sm_entry_id entry);
+/* Fails the test, with an error's text, unless there are so many rows, all succeeded. */
+void rig_all_succeeded(int n);
 /* Waits for a job's row; fails the test after 60 s. The caller frees it. */
 void rig_row(struct sm_reader *reader, const struct sm_id *id, int what, struct sm_job_row *row);
 
