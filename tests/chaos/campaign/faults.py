@@ -1,0 +1,462 @@
+"""The faults. Each is one class: how long it lasts (in leases), what it touches (two that touch the same thing do not
+overlap), which signs show that it had an effect, how it starts and how it is healed.
+
+`start` and `stop` run on the plan's thread; what they need of the run's dice is drawn in `start`, so that a plan stays
+the same whatever the machine's speed.
+"""
+import os
+import signal
+import threading
+import time
+
+from .pg import Failed
+from .resp import Refused
+
+REDIS_TROUBLE = ("redis_errors", "jobs_adopted", "jobs_given_up", "producers:unknown")
+POSTGRES_TROUBLE = ("postgres_errors",)
+
+
+class Fault:
+    name = ""
+    leases = (0.2, 1.5)         # shortest, longest
+    touches = frozenset()
+    signs = ()
+    weight = 1.0
+    feature = None
+    only = None                 # runs whose Redis syncs so ("always", "everysec"); None: any
+    loses = False               # Redis itself may lose what it acknowledged
+    outage = None               # "redis" or "postgres": the time back to the full rate is measured
+
+    def __init__(self, world, rng):
+        self.world, self.rng = world, rng
+
+    def start(self):
+        raise NotImplementedError
+
+    def stop(self):
+        pass
+
+    def any_daemon(self):
+        return self.rng.choice(self.world.fleet.daemons)
+
+
+FAULTS = {}
+
+
+def fault(cls):
+    FAULTS[cls.name] = cls
+    return cls
+
+
+# --- daemons ---
+
+@fault
+class DaemonKill(Fault):
+    """SIGKILL; the supervisor starts another. The time until its entries have new owners is measured."""
+    name, leases, touches = "daemon-kill", (0.5, 1.0), frozenset({"daemon"})
+    signs, weight = ("jobs_reclaimed", "killed with jobs in hand"), 3.0
+
+    def start(self):
+        daemon, world = self.any_daemon(), self.world
+        daemon.read_log()
+        workers = daemon.workers[-1:]
+        if not daemon.signal(signal.SIGKILL):
+            return
+        same_host = sum(other.host == daemon.host for other in world.fleet.daemons) > 1
+        threading.Thread(target=self.follow, args=(workers, same_host), daemon=True).start()
+
+    def follow(self, workers, same_host):
+        in_hand = self.world.watch.recovery(workers, same_host, lambda: self.world.active_faults() <= 1)
+        self.world.effects.note("killed with jobs in hand", in_hand)
+
+
+@fault
+class DaemonStopShort(Fault):
+    """SIGSTOP for less than a lease: nobody may take anything from it."""
+    name, leases, touches = "daemon-stop-short", (0.2, 0.7), frozenset({"daemon"})
+    signs, weight = ("daemon stood still",), 1.0
+
+    def start(self):
+        self.daemon = self.any_daemon()
+        if self.daemon.signal(signal.SIGSTOP):
+            self.world.effects.note("daemon stood still")
+
+    def stop(self):
+        self.daemon.signal(signal.SIGCONT)
+
+
+@fault
+class DaemonStopLong(DaemonStopShort):
+    """SIGSTOP past the lease: it comes back, and owns perhaps nothing any more."""
+    name, leases = "daemon-stop-long", (1.5, 4.0)
+    signs = ("jobs_given_up", "jobs_reclaimed", "daemon stood still")
+
+
+@fault
+class DaemonDrain(Fault):
+    """TERM under load, as in a rolling restart."""
+    name, leases, touches = "daemon-drain", (0.5, 1.5), frozenset({"daemon"})
+    signs, weight = ("daemon drained",), 1.0
+
+    def start(self):
+        self.daemon = self.any_daemon()
+        if self.daemon.signal(signal.SIGTERM):
+            self.world.effects.note("daemon drained")
+
+
+@fault
+class AllDaemonsKill(Fault):
+    """The whole fleet at once."""
+    name, leases, touches = "daemons-kill-all", (0.5, 1.0), frozenset({"daemon"})
+    signs, weight = ("jobs_reclaimed",), 1.0
+
+    def start(self):
+        for daemon in self.world.fleet.daemons:
+            daemon.signal(signal.SIGKILL)
+
+
+# --- Redis ---
+
+@fault
+class RedisStop(Fault):
+    """SIGSTOP; past a lease no worker can have beaten, and yet nobody is dead."""
+    name, leases, touches = "redis-stop", (0.5, 4.0), frozenset({"redis"})
+    signs, outage, weight = REDIS_TROUBLE, "redis", 2.0
+
+    def start(self):
+        self.world.servers.signal_redis(signal.SIGSTOP)
+
+    def stop(self):
+        self.world.servers.signal_redis(signal.SIGCONT)
+
+
+@fault
+class RedisKill(Fault):
+    """SIGKILL, and the same data some time later: what was written is in the page cache."""
+    name, leases, touches = "redis-kill", (0.1, 2.0), frozenset({"redis"})
+    signs, outage, weight = REDIS_TROUBLE, "redis", 2.0
+
+    def start(self):
+        self.world.servers.kill_redis()
+
+    def stop(self):
+        self.world.servers.start_redis()
+
+
+@fault
+class RedisPowerCut(Fault):
+    """The machine of a Redis with `appendfsync everysec` loses power: the last second is not in its file. What it had
+    acknowledged in that window may be lost, and what it had settled comes back."""
+    name, leases, touches = "redis-power-cut", (0.1, 1.0), frozenset({"redis"})
+    signs, only, loses, outage = REDIS_TROUBLE, "everysec", True, "redis"
+    WINDOW_S = 1.0
+
+    def start(self):
+        servers, window = self.world.servers, self.rng.uniform(0.2, self.WINDOW_S)
+        servers.signal_redis(signal.SIGSTOP)
+        path, until = servers.aof(), time.time()
+        size = self.world.sizes.at(until - window)
+        servers.kill_redis()
+        if size is not None and size < os.path.getsize(path):
+            os.truncate(path, size)
+            # the size was looked at every so often, and acknowledgements are stamped on arrival
+            self.world.losses.append((until - window - 0.3, until + 0.1))
+
+    def stop(self):
+        self.world.servers.start_redis()
+
+
+@fault
+class ClientKill(Fault):
+    name, leases, touches = "redis-client-kill", (0.1, 0.3), frozenset({"redis clients"})
+    signs = ("redis_errors",)
+
+    def start(self):
+        quietly(self.world.servers.redis().call, "CLIENT", "KILL", "TYPE", "normal")
+
+
+@fault
+class ScriptFlush(Fault):
+    name, leases, touches = "redis-script-flush", (0.1, 0.5), frozenset({"redis scripts"})
+    signs, weight = ("redis:NOSCRIPT",), 0.7
+
+    def start(self):
+        quietly(self.world.servers.redis().call, "SCRIPT", "FLUSH")
+
+
+@fault
+class GroupDestroy(Fault):
+    """Somebody deletes the group: everybody's entries belong to nobody, and are delivered again."""
+    name, leases, touches = "redis-group-destroy", (0.3, 1.0), frozenset({"redis group"})
+    signs, weight = ("redis:NOGROUP", "redis_errors"), 0.7
+
+    def start(self):
+        for queue in self.world.queues:
+            quietly(self.world.servers.redis().call, "XGROUP", "DESTROY", f"sm:{{{queue}}}:jobs", "mill")
+
+
+@fault
+class MemoryFull(Fault):
+    """`maxmemory` reached: enqueueing is refused, everything else goes on."""
+    name, leases, touches = "redis-full", (1.0, 10.0), frozenset({"redis memory", "redis"})
+    signs = ("redis:OOM", "producers:refused")
+
+    def start(self):
+        quietly(self.world.servers.redis().call, "CONFIG", "SET", "maxmemory", "1")
+
+    def stop(self):
+        persistently(self.world.servers.redis, "CONFIG", "SET", "maxmemory", "0")
+
+
+@fault
+class RedisReadOnly(Fault):
+    """The master has become a replica, as in the middle of a fail-over."""
+    name, leases, touches = "redis-read-only", (0.2, 2.0), frozenset({"redis"})
+    signs, outage = ("redis:READONLY", "redis_errors"), "redis"
+
+    def start(self):
+        quietly(self.world.servers.redis().call, "REPLICAOF", "127.0.0.1", "1")
+
+    def stop(self):
+        persistently(self.world.servers.redis, "REPLICAOF", "NO", "ONE")
+
+
+@fault
+class StrangerClaims(Fault):
+    """Somebody runs XAUTOCLAIM in our group: entries belong to a consumer that is no worker."""
+    name, leases, touches = "redis-stranger-claims", (0.2, 0.5), frozenset({"redis group"})
+    signs, feature, weight = ("jobs_given_up", "jobs_reclaimed"), "observed", 0.5
+
+    def start(self):
+        for queue in self.world.queues:
+            quietly(self.world.servers.redis().call, "XAUTOCLAIM", f"sm:{{{queue}}}:jobs", "mill", "stranger", "0", "0",
+                    "COUNT", "20", "JUSTID")
+
+
+@fault
+class StrangerDeletes(Fault):
+    """Somebody runs XGROUP DELCONSUMER on a living worker: what it had in hand is in nobody's list."""
+    name, leases, touches = "redis-stranger-deletes", (0.2, 0.5), frozenset({"redis group"})
+    signs, feature, weight = ("jobs_given_up",), "orphans", 0.5
+
+    def start(self):
+        for queue in self.world.queues:
+            for worker in [name for daemon in self.world.fleet.daemons for name in daemon.workers[-1:]]:
+                quietly(self.world.servers.redis().call, "XGROUP", "DELCONSUMER", f"sm:{{{queue}}}:jobs", "mill",
+                        worker)
+
+
+# --- PostgreSQL ---
+
+@fault
+class PostgresStop(Fault):
+    """SIGSTOP of the server and every session: statements hang, connecting hangs."""
+    name, leases, touches = "postgres-stop", (0.5, 4.0), frozenset({"postgres"})
+    signs, outage, weight = POSTGRES_TROUBLE + ("no row for a while",), "postgres", 2.0
+
+    def start(self):
+        self.world.servers.signal_postgres(signal.SIGSTOP, children=True)
+        self.world.effects.note("no row for a while")
+
+    def stop(self):
+        self.world.servers.signal_postgres(signal.SIGCONT, children=True)
+
+
+class PostgresEnd(Fault):
+    touches, signs, outage = frozenset({"postgres"}), POSTGRES_TROUBLE, "postgres"
+    leases = (0.1, 2.5)
+    number = None
+
+    def start(self):
+        self.world.servers.stop_postgres(self.number)
+
+    def stop(self):
+        self.world.servers.start_postgres()
+
+
+@fault
+class PostgresKill(PostgresEnd):
+    name, number, weight = "postgres-kill", signal.SIGKILL, 1.5
+
+
+@fault
+class PostgresImmediate(PostgresEnd):
+    name, number = "postgres-immediate", signal.SIGQUIT
+
+
+@fault
+class PostgresRestart(PostgresEnd):
+    name, number = "postgres-restart", signal.SIGINT
+
+
+@fault
+class BackendsTerminate(Fault):
+    name, leases, touches = "postgres-terminate", (0.1, 0.3), frozenset({"postgres sessions"})
+    signs = POSTGRES_TROUBLE
+
+    def start(self):
+        quietly(self.world.servers.pg().query, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = 'stampmill' AND pid <> pg_backend_pid()")
+
+
+@fault
+class PostgresReadOnly(Fault):
+    """default_transaction_read_only, as an operator or a fail-over sets it."""
+    name, leases, touches = "postgres-read-only", (0.3, 2.5), frozenset({"postgres"})
+    signs, outage = POSTGRES_TROUBLE, "postgres"
+
+    def start(self):
+        self.set("on")
+
+    def stop(self):
+        self.set("off")
+
+    def set(self, value):
+        pg = self.world.servers.pg()
+        for statement in (f"ALTER SYSTEM SET default_transaction_read_only = {value}", "SELECT pg_reload_conf()"):
+            persistently(lambda: pg, statement, verb="query")
+        pg.close()
+
+
+@fault
+class PostgresLock(Fault):
+    """Somebody holds the results table: batches wait."""
+    name, leases, touches = "postgres-lock", (0.3, 3.0), frozenset({"postgres", "postgres sessions"})
+    signs, outage = POSTGRES_TROUBLE + ("no row for a while",), "postgres"
+
+    def start(self):
+        self.pg = self.world.servers.pg()
+        quietly(self.pg.query, "BEGIN; LOCK TABLE stampmill.results IN SHARE MODE")
+        self.world.effects.note("no row for a while")
+
+    def stop(self):
+        quietly(self.pg.query, "ROLLBACK")
+        self.pg.close()
+
+
+# --- the network ---
+
+class ProxyFault(Fault):
+    """One rule on the routes of one server, for one daemon or for all."""
+    touches, leases = frozenset({"network"}), (0.3, 3.0)
+
+    def start(self):
+        self.server = self.rng.choice(("redis", "redis", "postgres"))
+        names = [daemon.name for daemon in self.world.fleet.daemons]
+        chosen = names if self.rng.random() < 0.5 else [self.rng.choice(names)]
+        self.routes = [f"{self.server}-{name}" for name in chosen]
+        self.apply()
+
+    def apply(self):
+        self.set("all", self.rule())
+
+    def rule(self):
+        raise NotImplementedError
+
+    def set(self, scope, rule):
+        for route in self.routes:
+            self.world.proxy.command(f"set {route} {scope} {rule}")
+
+    def stop(self):
+        self.set("all", "pass")
+
+
+@fault
+class NetRefuse(ProxyFault):
+    """What is connected ends, and connecting fails."""
+    name, signs = "net-refuse", ("redis_errors", "postgres_errors")
+
+    def apply(self):
+        for route in self.routes:
+            self.world.proxy.command(f"refuse {route}")
+            self.world.proxy.command(f"kill {route}")
+
+    def stop(self):
+        for route in self.routes:
+            self.world.proxy.command(f"accept {route}")
+
+
+@fault
+class NetDelay(ProxyFault):
+    name, signs = "net-delay", ("redis_errors", "postgres_errors", "proxy:late", "proxy:unheard", "bytes were late")
+
+    def rule(self):
+        self.world.effects.note("bytes were late")
+        up, down = self.rng.choice(((0, 300), (300, 0), (80, 80), (900, 900), (2500, 0), (0, 2500)))
+        return f"delay_up={up} delay_down={down}"
+
+
+@fault
+class NetLateCommand(ProxyFault):
+    """What a connection has sent is held back until its client has given it up and made another; then it arrives. The
+    server obeys a command whose sender no longer waits for it."""
+    name, leases, signs, weight = "net-late-command", (2.2, 4.0), ("proxy:late", "proxy:unheard"), 2.0
+
+    def apply(self):
+        self.set("old", "delay_up=hold")
+
+
+@fault
+class NetLateReply(ProxyFault):
+    name, leases, signs = "net-late-reply", (1.0, 4.0), ("proxy:unheard", "redis_errors", "postgres_errors")
+
+    def apply(self):
+        self.set("old", "delay_down=hold")
+
+
+@fault
+class NetCut(ProxyFault):
+    """Every connection ends after so many more bytes, again and again."""
+    name, signs, weight = "net-cut", ("proxy:cut",), 2.0
+
+    def rule(self):
+        most = self.rng.choice((200, 3000, 60000))
+        up, down = self.rng.randrange(most), self.rng.randrange(most)
+        word = self.rng.choice((f"cut_up={up}", f"cut_down={down}"))
+        verbs = {"redis": ("XDEL", "XACK", "XREADGROUP", "EVALSHA"), "postgres": ("stampmill.results", "COMMIT")}
+        after = self.rng.choice(("", f" after={self.rng.choice(verbs[self.server])}"))
+        return word + after
+
+
+@fault
+class NetBlackHole(ProxyFault):
+    name, leases, signs = "net-black-hole", (1.0, 4.0), ("proxy:swallowed",)
+
+    def rule(self):
+        return "swallow"
+
+    def stop(self):
+        for route in self.routes:
+            self.world.proxy.command(f"kill {route}")   # its bytes are gone: it can never be whole again
+        super().stop()
+
+
+@fault
+class NetThrottle(ProxyFault):
+    name, signs = "net-throttle", ("redis_errors", "postgres_errors", "bytes were slow")
+
+    def rule(self):
+        self.world.effects.note("bytes were slow")
+        return f"rate_up={self.rng.choice((20000, 200000))} rate_down={self.rng.choice((20000, 200000))}"
+
+
+# --- helpers ---
+
+def quietly(do, *words):
+    """Where another fault has the server down, this one had no effect, and that shows."""
+    try:
+        return do(*words)
+    except (OSError, Refused, Failed):
+        return None
+
+
+def persistently(connect, *words, verb="call"):
+    """A fault must be healed, also while others go on."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            return getattr(connect(), verb)(*words)
+        except (OSError, Refused, Failed):
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)

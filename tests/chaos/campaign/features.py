@@ -1,0 +1,21 @@
+"""What the product does by now. A fault, a kind of job or a check that needs more stays out until its line says so;
+`--with` and `--without` switch single ones for one campaign."""
+
+FEATURES = {
+    "observed": (False, "a dead worker on another host is found by its silence"),
+    "orphans": (False, "entries that a foreigner's DELCONSUMER left in nobody's list are found"),
+    "regroup": (False, "after a group was made anew, parked entries are parked again"),
+    "retries": (False, "temporary failures are retried with back-off; again_in"),
+    "guilt": (False, "crashes are charged by evidence"),
+    "timeouts": (False, "a handler that does not return ends its attempt, then its daemon"),
+    "cancel": (False, "waiting and running jobs are cancelled"),
+    "outbox": (False, "stampmill.enqueue in SQL, relay and reconciler"),
+    "clock": (False, "jumps of the wall clock"),
+}
+
+
+def choose(plus, minus):
+    unknown = [name for name in plus + minus if name not in FEATURES]
+    if unknown:
+        raise SystemExit(f"chaos: no feature {', '.join(unknown)}; there are: {', '.join(FEATURES)}")
+    return {name for name, (on, _) in FEATURES.items() if on or name in plus} - set(minus)

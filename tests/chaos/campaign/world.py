@@ -1,0 +1,294 @@
+"""One run: private servers, proxy, daemons, producers; the plan; then heal, drain and check."""
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from . import checks, figures, history, plan
+from .effects import Effects, risen
+from .faults import FAULTS
+from .fleet import DRAINED, HANDED_BACK, UNREACHABLE, Fleet
+from .jobs import Maker
+from .producers import Producer
+from .proxy import Proxy
+from .resp import Refused
+from .servers import Servers
+from .watch import Sizes, Watch
+
+DRAIN_S = 60
+GRACE_S = 1.2           # after its end, a fault's effect may still show
+
+
+class Unfinished(Exception):
+    """The drain did not finish."""
+
+
+class Settings:
+    """What the seed decides of a run, besides the plan."""
+
+    def __init__(self, rng, options, features):
+        self.fsync = rng.choice(("always", "everysec"))
+        self.lease_ms = options.lease_ms
+        count = options.daemons or rng.choice((2, 2, 3, 4))
+        hosts = 2 if "observed" in features and rng.random() < 0.5 else 1
+        namespaced = os.geteuid() == 0 and rng.random() < 0.4
+        self.layout = [(i % hosts, namespaced and i % hosts == 0) for i in range(count)]
+        self.queues = rng.choice((["default"], ["default", "bulk"]))
+        self.stamps = rng.choice((1, 2, 4))
+        self.memory = rng.choice(("64MiB", "128MiB", "512MiB"))
+        self.rate = options.rate or rng.choice((400, 1000, 2000))
+        self.most_big = rng.choice((0, 4, 12))
+
+    def __str__(self):
+        hosts = ",".join(f"{host}{'n' if namespaced else ''}" for host, namespaced in self.layout)
+        return (f"appendfsync={self.fsync} daemons on hosts {hosts} queues={','.join(self.queues)} "
+                f"stamps={self.stamps} memory={self.memory} rate={self.rate} big={self.most_big}")
+
+
+class World:
+    def __init__(self, options, features, seed, number, seconds):
+        self.options, self.features, self.seed, self.number, self.seconds = options, features, seed, number, seconds
+        self.rng = random.Random(f"{seed}/{number}")
+        self.settings = Settings(self.rng, options, features)
+        self.queues = self.settings.queues
+        self.folder = tempfile.mkdtemp(prefix="sm-chaos.")
+        os.chmod(self.folder, 0o711)
+        self.losses, self.returns, self.left_in_redis, self.applied = [], [], [], []
+        self.active, self.active_lock = set(), threading.Lock()
+        self.incarnations = {}
+        self.journal = open(f"{self.folder}/journal", "w", buffering=1)
+        self.producers = []
+        self.proxy = self.fleet = self.watch = self.sizes = None
+
+    def say(self, text):
+        self.journal.write(f"{time.strftime('%H:%M:%S')}.{int(time.time() * 1000) % 1000:03} {text}\n")
+        if self.options.verbose:
+            print(f"  {text}", file=sys.stderr)
+
+    # --- building ---
+
+    def build(self):
+        programs, settings = self.options.build, self.settings
+        self.say(f"run {self.number} of seed {self.seed}: {settings}")
+        self.servers = Servers(f"{self.folder}/servers", settings.fsync, {})
+        subprocess.run([f"{programs}/bin/stampmill", "db", "migrate", "--postgres.url",
+                        f"postgresql:///stampmill?host={self.servers.dir}&user=stampmill"], check=True,
+                       stdout=subprocess.DEVNULL)
+        pg = self.servers.pg()
+        history.set_up(pg)
+        pg.close()
+        names = [str(i) for i in range(len(settings.layout))]
+        self.proxy = Proxy(f"{programs}/chaos/chaos_proxy", f"{self.folder}/proxy", self.servers, names)
+        flags = ["--lease", f"{settings.lease_ms}ms", "--worker.stamps", str(settings.stamps), "--worker.memory",
+                 settings.memory, "--worker.queues", ",".join(self.queues), "--shutdown_timeout", "10s"]
+        self.fleet = Fleet(f"{programs}/bin/stampmilld", self.folder, self.proxy, flags, {}, settings.layout)
+        self.watch = Watch(self.servers, self.queues, self.fleet)
+        self.sizes = Sizes(self.servers)
+        maker = Maker(random.Random(self.rng.getrandbits(64)), f"{self.seed}-{self.number}", self.queues, self.features,
+                      settings.most_big)
+        lock = threading.Lock()
+        self.producers = [Producer(maker, self.servers.redis_socket, settings.rate / 2, settings.rate * 1.5, self.watch,
+                                   lock) for _ in range(2)]
+        self.effects = Effects(self)
+
+    def begin(self):
+        self.fleet.start()
+        self.await_beats()
+        for thread in (self.watch, self.sizes, *self.producers):
+            thread.start()
+
+    def await_beats(self):
+        """Until every daemon consumes; only then the incarnations are known."""
+        redis = self.servers.redis()
+        until = time.monotonic() + 30
+        for queue in self.queues:
+            while (redis.call("ZCARD", f"sm:{{{queue}}}:workers") or 0) < len(self.fleet.daemons):
+                if time.monotonic() > until:
+                    raise RuntimeError("the daemons do not start; see the logs in " + self.folder)
+                time.sleep(0.05)
+            self.incarnations[queue] = redis.call("HGET", f"sm:{{{queue}}}:meta", "incarnation").decode()
+        redis.close()
+
+    # --- the plan ---
+
+    def active_faults(self):
+        with self.active_lock:
+            return len(self.active)
+
+    def carry_out(self):
+        """Starts and stops the plan's faults in the order of their times."""
+        steps = plan.make(random.Random(self.rng.getrandbits(64)), self.seconds, self.settings.lease_ms / 1000,
+                          plan.possible(self.features, self.settings.fsync, self.options.only))
+        began, judges = time.monotonic(), []
+        for at, what, step in sorted([(step.at, "start", step) for step in steps]
+                                     + [(step.until, "stop", step) for step in steps], key=lambda item: item[0]):
+            time.sleep(max(0, began + at - time.monotonic()))
+            self.look_at_threads()
+            if what == "start":
+                self.start_fault(step)
+            else:
+                judges.append(self.stop_fault(step))
+        time.sleep(max(0, began + self.seconds - time.monotonic()))
+        for judge in judges:
+            judge.join()
+
+    def start_fault(self, step):
+        step.fault = FAULTS[step.name](self, random.Random(step.dice))
+        with self.active_lock:
+            self.active.add(step)
+            step.alone = len(self.active) == 1
+            for other in self.active - {step}:
+                other.alone = False
+        step.before, step.began = self.effects.snapshot(), time.monotonic()
+        step.fault.start()
+        self.say(f"{step.name} begins")
+
+    def stop_fault(self, step):
+        step.fault.stop()
+        step.healed = time.monotonic()
+        with self.active_lock:
+            self.active.discard(step)
+        self.say(f"{step.name} ends after {step.healed - step.began:.2f} s")
+        judge = threading.Thread(target=self.judge, args=(step,))
+        judge.start()
+        return judge
+
+    def judge(self, step):
+        time.sleep(GRACE_S)
+        signs = risen(step.before, self.effects.snapshot(), FAULTS[step.name].signs)
+        self.applied.append((step, bool(signs)))
+        self.say(f"{step.name} had {' '.join(f'{name}+{value}' for name, value in signs.items()) or 'no effect'}")
+
+    def look_at_threads(self):
+        for producer in self.producers:
+            if producer.failure is not None:
+                raise producer.failure
+
+    # --- the end ---
+
+    def heal(self):
+        self.proxy.heal()
+        for daemon in self.fleet.daemons:
+            daemon.signal(signal.SIGCONT)
+        for producer in self.producers:
+            producer.stop()
+
+    def drain(self):
+        """TERM to all, one clean daemon until nothing is left, TERM to it."""
+        left = self.fleet.drain(DRAIN_S)
+        if left:
+            raise Unfinished(f"daemons {', '.join(left)} did not end within {DRAIN_S} s of TERM")
+        before = len(self.fleet.ends)
+        self.fleet.start_one(0)
+        redis = self.servers.redis(timeout=5.0)
+        until = time.monotonic() + DRAIN_S
+        while True:
+            lengths = redis.pipeline([("XLEN", f"sm:{{{queue}}}:jobs") for queue in self.queues])
+            if lengths == [0] * len(self.queues):
+                break
+            if time.monotonic() > until:
+                self.describe_queues(redis)
+                raise Unfinished(f"after {DRAIN_S} s with one clean daemon XLEN is {lengths}")
+            time.sleep(0.05)
+        self.watch.stop()
+        self.sizes.stop()
+        if self.fleet.drain(DRAIN_S) or self.fleet.ends[-1][2] != DRAINED or len(self.fleet.ends) != before + 1:
+            raise Unfinished(f"the clean daemon did not drain: {self.fleet.ends[before:]}")
+        self.left_in_redis = list(self.leftovers(redis))
+        redis.close()
+
+    def describe_queues(self, redis):
+        """What is stuck, for whoever reads the journal."""
+        for queue in self.queues:
+            key = f"sm:{{{queue}}}:jobs"
+            for words in (("XPENDING", key, "mill"), ("XINFO", "CONSUMERS", key, "mill"), ("XINFO", "GROUPS", key),
+                          ("XPENDING", key, "mill", "-", "+", "20"), ("ZRANGE", f"sm:{{{queue}}}:later", "0", "20"),
+                          ("HGETALL", f"sm:{{{queue}}}:tries"), ("HGETALL", f"sm:{{{queue}}}:meta")):
+                self.say(f"{' '.join(words)}: {redis.pipeline([words])[0]}")
+
+    def leftovers(self, redis):
+        for queue in self.queues:
+            pending = redis.call("XPENDING", f"sm:{{{queue}}}:jobs", "mill")
+            if pending[0]:
+                yield f"{queue}: {pending[0]} pending ids, of {pending[3]}"
+            for kind in ("later", "tries", "cancelled"):
+                if redis.call("EXISTS", f"sm:{{{queue}}}:{kind}"):
+                    yield f"sm:{{{queue}}}:{kind}"
+            if redis.call("ZCARD", f"sm:{{{queue}}}:workers"):
+                yield f"sm:{{{queue}}}:workers still names {redis.call('ZRANGE', f'sm:{{{queue}}}:workers', '0', '-1')}"
+
+    def may_end(self, code, ours):
+        """Whether a daemon was allowed to end so."""
+        if ours == signal.SIGKILL:
+            return code in (-signal.SIGKILL, 128 + signal.SIGKILL)
+        if ours == signal.SIGTERM:
+            return code in (DRAINED, HANDED_BACK, UNREACHABLE)
+        return code == UNREACHABLE      # it was started while a server was away
+
+    def measure(self):
+        for step, _ in self.applied:
+            kind = FAULTS[step.name].outage
+            if kind and step.alone:
+                later = [other.began for other, _ in self.applied if other.began > step.healed]
+                seconds = figures.back_to_full(self.watch.rates, step.began, step.healed, min(later, default=1e18))
+                if seconds is not None:
+                    self.returns.append((kind, seconds))
+
+    def run(self):
+        """Everything; the violations, the drain that did not finish among them."""
+        self.build()
+        self.begin()
+        self.carry_out()
+        self.heal()
+        try:
+            self.drain()
+        except Unfinished as stuck:
+            self.say(str(stuck))
+            return [f"drain: {stuck}"]
+        self.measure()
+        violations, evidence = checks.run(self)
+        self.keep_history(evidence, violations)
+        return violations
+
+    def jobs(self):
+        return sum(len(producer.jobs) for producer in self.producers)
+
+    def keep_history(self, evidence, violations):
+        """Only where somebody will read it."""
+        if not violations:
+            return
+        with open(f"{self.folder}/history", "w") as file:
+            for job in evidence.jobs:
+                row = evidence.row(job)
+                file.write(json.dumps({
+                    "n": job.n, "kind": job.kind, "queue": job.queue, "id": job.id, "state": job.state,
+                    "entries": job.entries, "acked": job.acked, "tries": job.tries, "row": row and row.id,
+                    "ended": row and row.state, "attempt": row and row.attempt}) + "\n")
+
+    def close(self, keep):
+        for thread in (self.watch, self.sizes):
+            if thread is not None and thread.is_alive():
+                thread.stop()
+        for producer in self.producers:
+            producer.ending.set()
+        if self.fleet is not None:
+            self.fleet.stop()
+        if self.proxy is not None:
+            self.proxy.stop()
+        if hasattr(self, "servers"):
+            for number in (signal.SIGCONT,):
+                try:
+                    self.servers.signal_redis(number)
+                    self.servers.signal_postgres(number, children=True)
+                except (OSError, ValueError, IndexError):
+                    pass
+            self.servers.stop()
+        self.journal.close()
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
