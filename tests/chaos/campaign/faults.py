@@ -390,7 +390,7 @@ class NetDelay(ProxyFault):
 class NetLateCommand(ProxyFault):
     """What a connection has sent is held back until its client has given it up and made another; then it arrives. The
     server obeys a command whose sender no longer waits for it."""
-    name, leases, signs, weight = "net-late-command", (2.2, 4.0), ("proxy:late", "proxy:unheard"), 2.0
+    name, leases, signs, weight, feature = "net-late-command", (2.2, 4.0), ("proxy:late",), 2.0, "observed"
 
     def apply(self):
         self.set("old", "delay_up=hold")
