@@ -246,6 +246,43 @@ class StrangerDeletes(Fault):
                         worker)
 
 
+# --- clocks ---
+
+class ClockJump(Fault):
+    """The wall clock of one process is another for a while."""
+    touches, leases, feature = frozenset({"clock"}), (0.5, 3.0), "clock"
+
+    def file(self):
+        raise NotImplementedError
+
+    def start(self):
+        self.path = self.file()
+        self.world.set_clock(self.path, self.rng.choice(self.jumps_ms))
+        self.world.effects.note("a clock jumped")
+
+    def stop(self):
+        self.world.set_clock(self.path, 0)
+
+    signs = ("a clock jumped",)
+
+
+@fault
+class RedisClock(ClockJump):
+    """Redis's clock says what is seen and due; a jump of it kills nobody."""
+    name, jumps_ms = "clock-redis", (700, 4000, 15000, -700, -4000, -15000)
+
+    def file(self):
+        return "redis"
+
+
+@fault
+class DaemonClock(ClockJump):
+    name, jumps_ms = "clock-daemon", (900, 10000, 3600000, -900, -10000, -3600000)
+
+    def file(self):
+        return self.any_daemon().name
+
+
 # --- PostgreSQL ---
 
 @fault
@@ -291,11 +328,11 @@ class PostgresRestart(PostgresEnd):
 
 @fault
 class BackendsTerminate(Fault):
-    name, leases, touches = "postgres-terminate", (0.1, 0.3), frozenset({"postgres sessions"})
+    name, leases, touches = "postgres-terminate", (0.1, 0.3), frozenset({"postgres"})
     signs = POSTGRES_TROUBLE
 
     def start(self):
-        quietly(self.world.servers.pg().query, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        quietly(self.world.servers.pg(timeout=1.0).query, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = 'stampmill' AND pid <> pg_backend_pid()")
 
 
@@ -312,7 +349,7 @@ class PostgresReadOnly(Fault):
         self.set("off")
 
     def set(self, value):
-        pg = self.world.servers.pg()
+        pg = self.world.servers.pg(timeout=2.0)
         for statement in (f"ALTER SYSTEM SET default_transaction_read_only = {value}", "SELECT pg_reload_conf()"):
             persistently(lambda: pg, statement, verb="query")
         pg.close()
@@ -321,11 +358,11 @@ class PostgresReadOnly(Fault):
 @fault
 class PostgresLock(Fault):
     """Somebody holds the results table: batches wait."""
-    name, leases, touches = "postgres-lock", (0.3, 3.0), frozenset({"postgres", "postgres sessions"})
+    name, leases, touches = "postgres-lock", (0.3, 3.0), frozenset({"postgres"})
     signs, outage = POSTGRES_TROUBLE + ("no row for a while",), "postgres"
 
     def start(self):
-        self.pg = self.world.servers.pg()
+        self.pg = self.world.servers.pg(timeout=1.0)
         quietly(self.pg.query, "BEGIN; LOCK TABLE stampmill.results IN SHARE MODE")
         self.world.effects.note("no row for a while")
 

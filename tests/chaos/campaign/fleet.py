@@ -37,7 +37,7 @@ class Daemon:
                  "--http.listen", "127.0.0.1:0", "--runtime.dir", f"{fleet.folder}/host-{self.host}",
                  "--log.format", "json", *fleet.flags]
         if self.namespaced:
-            words = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *words]
+            words = [f"{fleet.programs}/chaos_pidns", *words]
         os.makedirs(f"{fleet.folder}/host-{self.host}", exist_ok=True)
         self.ours, self.port = None, None
         for name, value in self.last.items():
@@ -45,13 +45,13 @@ class Daemon:
         self.last = {}
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env={**os.environ, **fleet.environment})
+                                            env={**os.environ, **fleet.environment(self.name)})
 
     def running(self):
         return self.process is not None and self.process.poll() is None
 
     def pid(self):
-        """Of the daemon itself, not of the unshare before it; None when it has ended."""
+        """Of the daemon itself, not of the program that made its namespace; None when it has ended."""
         if not self.running():
             return None
         if not self.namespaced:
@@ -111,8 +111,9 @@ class Daemon:
 
 
 class Fleet:
-    def __init__(self, program, folder, proxy, flags, environment, layout):
-        self.program, self.folder, self.proxy, self.flags, self.environment = program, folder, proxy, flags, environment
+    def __init__(self, build, folder, proxy, flags, environment, layout):
+        self.program, self.programs = f"{build}/bin/stampmilld", f"{build}/chaos"
+        self.folder, self.proxy, self.flags, self.environment = folder, proxy, flags, environment
         self.daemons = [Daemon(self, i, host, namespaced) for i, (host, namespaced) in enumerate(layout)]
         self.ends = []              # when, which, exit code, the signal that was ours
         self.events = {}

@@ -109,7 +109,7 @@ def noop(rng, mark):
 
 
 def sleep(rng, mark):
-    return "debug.sleep", {"ms": rng.choice((1, 5, 20, 100, 400))}, b"", {}, Want()
+    return "debug.sleep", {"ms": rng.choice((1, 5, 20, 60, 200))}, b"", {}, Want()
 
 
 def long_sleep(rng, mark):
@@ -153,8 +153,8 @@ class Kind:
 
 
 KINDS = (
-    Kind(small_echo, 50), Kind(medium_echo, 3), Kind(small_digest, 14), Kind(csv, 9), Kind(noop, 10), Kind(sleep, 5),
-    Kind(long_sleep, 0.3), Kind(delayed, 5), Kind(permanent, 1.5), Kind(unknown_type, 0.6), Kind(bad_args, 0.6),
+    Kind(small_echo, 50), Kind(medium_echo, 3), Kind(small_digest, 14), Kind(csv, 9), Kind(noop, 10), Kind(sleep, 3),
+    Kind(long_sleep, 0.06), Kind(delayed, 5), Kind(permanent, 1.5), Kind(unknown_type, 0.6), Kind(bad_args, 0.6),
     Kind(temporary, 3, "retries"), Kind(exhausted, 1, "retries"),
 )
 BIG_KINDS = (Kind(big_digest, 3), Kind(big_echo, 1))

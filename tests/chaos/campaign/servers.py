@@ -19,25 +19,26 @@ PG_CONF = ("track_commit_timestamp=on", "shared_buffers=64MB", "log_min_messages
 
 
 class Servers:
-    def __init__(self, folder, fsync, environment):
+    def __init__(self, folder, fsync, redis_environment):
         self.dir, self.fsync = folder, fsync
-        self.environment = {**os.environ, **environment}
+        self.redis_environment = redis_environment
         self.lock = threading.Lock()
         self.redis_socket, self.pg_socket = f"{folder}/redis.sock", f"{folder}/.s.PGSQL.5432"
         self.start_redis()
         self.start_postgres()
 
-    def _start(self, *words):
+    def _start(self, *words, environment=None):
         with self.lock:
-            done = subprocess.run([SCRIPT, "start", *words, self.dir], env=self.environment, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, text=True, check=False)
+            done = subprocess.run([SCRIPT, "start", *words, self.dir], env={**os.environ, **(environment or {})},
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"private-servers: {done.stdout}")
 
     def start_redis(self):
         self._start("--redis-only", "--until-exit", str(os.getpid()),
                     *(word for line in (f"appendfsync {self.fsync}", "auto-aof-rewrite-percentage 0",
-                                        "enable-debug-command local") for word in ("--redis-conf", line)))
+                                        "enable-debug-command local") for word in ("--redis-conf", line)),
+                    environment=self.redis_environment)
 
     def start_postgres(self):
         self._start("--postgres-only", *(word for line in PG_CONF for word in ("--pg-conf", line)))

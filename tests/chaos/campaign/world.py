@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,9 @@ class World:
         self.losses, self.returns, self.left_in_redis, self.applied = [], [], [], []
         self.active, self.active_lock = set(), threading.Lock()
         self.incarnations = {}
+        self.clocks_jumped = False
+        self.steps = plan.make(random.Random(self.rng.getrandbits(64)), seconds, self.settings.lease_ms / 1000,
+                               plan.possible(features, self.settings.fsync, options.only))
         self.journal = open(f"{self.folder}/journal", "w", buffering=1)
         self.producers = []
         self.proxy = self.fleet = self.watch = self.sizes = None
@@ -76,7 +80,7 @@ class World:
     def build(self):
         programs, settings = self.options.build, self.settings
         self.say(f"run {self.number} of seed {self.seed}: {settings}")
-        self.servers = Servers(f"{self.folder}/servers", settings.fsync, {})
+        self.servers = Servers(f"{self.folder}/servers", settings.fsync, self.clock("redis"))
         subprocess.run([f"{programs}/bin/stampmill", "db", "migrate", "--postgres.url",
                         f"postgresql:///stampmill?host={self.servers.dir}&user=stampmill"], check=True,
                        stdout=subprocess.DEVNULL)
@@ -87,7 +91,7 @@ class World:
         self.proxy = Proxy(f"{programs}/chaos/chaos_proxy", f"{self.folder}/proxy", self.servers, names)
         flags = ["--lease", f"{settings.lease_ms}ms", "--worker.stamps", str(settings.stamps), "--worker.memory",
                  settings.memory, "--worker.queues", ",".join(self.queues), "--shutdown_timeout", "10s"]
-        self.fleet = Fleet(f"{programs}/bin/stampmilld", self.folder, self.proxy, flags, {}, settings.layout)
+        self.fleet = Fleet(programs, self.folder, self.proxy, flags, self.clock, settings.layout)
         self.watch = Watch(self.servers, self.queues, self.fleet)
         self.sizes = Sizes(self.servers)
         maker = Maker(random.Random(self.rng.getrandbits(64)), f"{self.seed}-{self.number}", self.queues, self.features,
@@ -96,6 +100,21 @@ class World:
         self.producers = [Producer(maker, self.servers.redis_socket, settings.rate / 2, settings.rate * 1.5, self.watch,
                                    lock) for _ in range(2)]
         self.effects = Effects(self)
+
+    def clock(self, name):
+        """The environment of a process whose wall clock can be set, in the runs where clocks jump."""
+        if not any(step.name.startswith("clock-") for step in self.steps):
+            return {}
+        os.makedirs(f"{self.folder}/clocks", exist_ok=True)
+        path = f"{self.folder}/clocks/{name}"
+        with open(path, "wb") as file:
+            file.write(bytes(8))
+        return {"LD_PRELOAD": f"{self.options.build}/chaos/chaos_clock.so", "CHAOS_CLOCK": path}
+
+    def set_clock(self, name, ahead_ms):
+        with open(f"{self.folder}/clocks/{name}", "r+b") as file:
+            file.write(struct.pack("q", ahead_ms))
+        self.clocks_jumped = True
 
     def begin(self):
         self.fleet.start()
@@ -122,13 +141,14 @@ class World:
             return len(self.active)
 
     def carry_out(self):
-        """Starts and stops the plan's faults in the order of their times."""
-        steps = plan.make(random.Random(self.rng.getrandbits(64)), self.seconds, self.settings.lease_ms / 1000,
-                          plan.possible(self.features, self.settings.fsync, self.options.only))
+        """Starts and stops the plan's faults in the order of their times; what takes longer than planned (a server
+        that starts) moves all that comes after it."""
         began, judges = time.monotonic(), []
-        for at, what, step in sorted([(step.at, "start", step) for step in steps]
-                                     + [(step.until, "stop", step) for step in steps], key=lambda item: item[0]):
-            time.sleep(max(0, began + at - time.monotonic()))
+        for at, what, step in sorted([(step.at, "start", step) for step in self.steps]
+                                     + [(step.until, "stop", step) for step in self.steps], key=lambda item: item[0]):
+            late = time.monotonic() - (began + at)
+            began += max(0, late)
+            time.sleep(max(0, -late))
             self.look_at_threads()
             if what == "start":
                 self.start_fault(step)
