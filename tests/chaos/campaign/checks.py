@@ -2,7 +2,7 @@
 import json
 
 from . import history
-from .jobs import ACCEPTED, REFUSED, derived_id
+from .jobs import ACCEPTED, REFUSED, UNKNOWN, derived_id
 
 EARLY_S = 0.003         # clocks are read at different moments, in whole milliseconds
 
@@ -38,10 +38,11 @@ class Evidence:
                 return found
         return None
 
-    def lost_by_redis(self, job):
-        """Every acknowledgement it had fell into a window that Redis lost."""
+    def lost_by_redis(self, job, acked=None):
+        """Every acknowledgement it had (or this one) fell into a window that Redis lost."""
         return not job.durable and bool(job.acked) and all(
-            any(begin <= at <= end for begin, end in self.world.losses) for at in job.acked)
+            any(begin <= at <= end for begin, end in self.world.losses)
+            for at in (job.acked if acked is None else [acked]))
 
 
 def every_accepted_job_has_its_row(e):
@@ -51,26 +52,24 @@ def every_accepted_job_has_its_row(e):
 
 
 def every_row_has_its_job(e):
-    unknown_derived = {job.n: job for job in e.jobs if job.id is None}
+    arrived = {content(job.want) for job in e.jobs if job.id is None and job.state == UNKNOWN}
     for row in e.rows.values():
         job = e.ids.get(row.id)
-        if job is None:
-            job = unknown_derived.get(number_of(row))
-            if job is not None and job.state != REFUSED:
-                continue        # its XADD was not answered, and arrived
-        if job is None and row.result is None and any(job.state != ACCEPTED for job in unknown_derived.values()):
-            continue            # of a kind without a result, that could be one of those
+        if job is None and content(row) in arrived:
+            continue        # its XADD was not answered, and arrived; the id was made of an entry that nobody knows
         if job is None:
             yield f"foreign: row {row.id} ({row.type}, {row.state}) is of no job that was enqueued"
         elif job.state == REFUSED:
             yield f"foreign: row {row.id} is of job {job.n}, which Redis refused"
 
 
-def number_of(row):
-    try:
-        return json.loads(row.result).get("n")
-    except (TypeError, ValueError, AttributeError):
-        return None
+def content(row):
+    """Of a row, or of the row that a job wants."""
+    return row.state, canonical(row.result), row.body, row.error
+
+
+def canonical(text):
+    return None if text is None else json.dumps(json.loads(text), sort_keys=True)
 
 
 def every_content_is_right(e):
@@ -78,9 +77,8 @@ def every_content_is_right(e):
         row, want = e.row(job), job.want
         if row is None:
             continue
-        result = None if row.result is None else json.dumps(json.loads(row.result), sort_keys=True)
         for what, got, expected in (("state", row.state, want.state), ("queue", row.queue, job.queue),
-                                    ("result", result, want.result), ("body", row.body, want.body),
+                                    ("result", canonical(row.result), want.result), ("body", row.body, want.body),
                                     ("error", row.error, want.error)):
             if got != expected:
                 yield (f"content: job {job.n} ({job.kind}, {row.id}): {what} is {str(got)[:200]}, "
@@ -95,7 +93,7 @@ def a_succeeded_row_never_changes(e):
 def nothing_settles_before_its_commit(e):
     """An entry that was seen to be gone has a row that was committed by then."""
     for job, entry, seen in e.world.watch.gone:
-        if e.lost_by_redis(job):
+        if e.lost_by_redis(job, job.acked[job.entries.index(entry)]):
             continue
         row = e.row(job)
         committed = None if row is None else e.commits.get(row.id)
