@@ -129,6 +129,11 @@ def nothing_starts_early(e):
             yield f"early: job {job.n} ({row.id}) started {(due - row.started) * 1000:.0f} ms before it was due"
 
 
+def nothing_is_read_again(e):
+    for queue, entry, times in sorted(e.world.watch.delivered_again)[:20]:
+        yield f"read again: entry {queue}/{entry} was delivered {times} times, where its owner changes but once"
+
+
 def redis_holds_nothing(e):
     for line in e.world.left_in_redis:
         yield f"left: {line}"
@@ -141,8 +146,8 @@ def daemons_end_as_they_should(e):
 
 
 CHECKS = (every_accepted_job_has_its_row, every_row_has_its_job, every_content_is_right, a_succeeded_row_never_changes,
-          nothing_settles_before_its_commit, faults_use_no_attempt, nothing_starts_early, redis_holds_nothing,
-          daemons_end_as_they_should)
+          nothing_settles_before_its_commit, faults_use_no_attempt, nothing_starts_early, nothing_is_read_again,
+          redis_holds_nothing, daemons_end_as_they_should)
 
 
 def run(world):

@@ -380,8 +380,9 @@ class ProxyFault(Fault):
     def start(self):
         self.server = self.rng.choice(("redis", "redis", "postgres"))
         names = [daemon.name for daemon in self.world.fleet.daemons]
-        chosen = names if self.rng.random() < 0.5 else [self.rng.choice(names)]
-        self.routes = [f"{self.server}-{name}" for name in chosen]
+        everybody = self.rng.random() < 0.5
+        chosen = names if everybody else [self.rng.choice(names)]
+        self.routes = [f"{self.server}-{name}" for name in chosen] + [self.server] * everybody
         self.apply()
 
     def apply(self):

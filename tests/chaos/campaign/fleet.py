@@ -32,8 +32,8 @@ class Daemon:
 
     def start(self):
         fleet = self.fleet
-        words = [fleet.program, "--debug-types", "--redis.url", f"unix://{fleet.proxy.redis(self.name)}",
-                 "--postgres.url", f"postgresql:///stampmill?host={fleet.proxy.postgres_folder(self.name)}&user=stampmill",
+        words = [fleet.program, "--debug-types", "--redis.url", f"unix://{fleet.proxy.redis}",
+                 "--postgres.url", f"postgresql:///stampmill?host={fleet.proxy.folder}&user=stampmill",
                  "--http.listen", "127.0.0.1:0", "--runtime.dir", f"{fleet.folder}/host-{self.host}",
                  "--log.format", "json", *fleet.flags]
         if self.namespaced:
@@ -46,6 +46,11 @@ class Daemon:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env={**os.environ, **fleet.environment(self.name)})
+        until = time.monotonic() + 1
+        while (pid := self.pid()) is None and self.running() and time.monotonic() < until:
+            time.sleep(0.001)
+        if pid is not None:
+            fleet.proxy.belongs(self.name, pid)
 
     def running(self):
         return self.process is not None and self.process.poll() is None

@@ -7,28 +7,26 @@ COUNTS = ("accepted", "cut", "up", "down", "late", "unheard", "swallowed")
 
 
 class Proxy:
-    """Routes are named `redis-0`, `postgres-0`, .. after the daemon that uses them; see proxy/main.c for commands."""
+    """All daemons have one address for each server; the routes `redis-0`, `postgres-0`, .. take the connections of one
+    daemon, told by its pid. proxy/main.c has the commands."""
 
     def __init__(self, program, folder, servers, names):
         self.lock = threading.Lock()
         self.folder = folder
-        words = [program]
+        os.makedirs(folder, exist_ok=True)
+        self.redis = f"{folder}/redis.sock"
+        words = [program, f"redis={self.redis}={servers.redis_socket}",
+                 f"postgres={folder}/.s.PGSQL.5432={servers.pg_socket}"]
         for name in names:
-            os.makedirs(f"{folder}/{name}", exist_ok=True)
-            words.append(f"redis-{name}={self.redis(name)}={servers.redis_socket}")
-            words.append(f"postgres-{name}={self.postgres(name)}={servers.pg_socket}")
+            words += [f"redis-{name}=={servers.redis_socket}", f"postgres-{name}=={servers.pg_socket}"]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         if self.process.stdout.readline() != "ok\n":
             raise SystemExit("chaos: the proxy did not start")
 
-    def redis(self, name):
-        return f"{self.folder}/{name}/redis.sock"
-
-    def postgres(self, name):
-        return f"{self.folder}/{name}/.s.PGSQL.5432"
-
-    def postgres_folder(self, name):
-        return f"{self.folder}/{name}"
+    def belongs(self, name, pid):
+        """What this process will connect goes through the routes of that daemon."""
+        for server in ("redis", "postgres"):
+            self.command(f"peer {server}-{name} {pid}")
 
     def command(self, text):
         with self.lock:

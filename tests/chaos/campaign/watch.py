@@ -3,6 +3,7 @@
 - Of every acknowledged entry: when it was first seen to be gone from its stream. Its row must have been committed by
   then (checks.py compares with PostgreSQL's own commit times), so a settle before its commit shows wherever PostgreSQL
   lags.
+- Of pending entries: how often they were delivered. Reading them again (XREADGROUP with an id) shows there.
 - How many entries wait, which paces the producers; how many rows the daemons have committed, which gives the rates.
 - After a SIGKILL: until when the dead worker's entries were still its own.
 """
@@ -20,7 +21,7 @@ for i, id in ipairs(ARGV) do
   if #redis.call('XRANGE', KEYS[1], id, id) == 0 then gone[#gone + 1] = i end
 end
 return gone"""
-OLDEST, ANYWHERE = 1000, 200
+OLDEST, ANYWHERE, PENDING = 1000, 200, 300
 
 
 class Watch(threading.Thread):
@@ -30,6 +31,7 @@ class Watch(threading.Thread):
         self.redis = servers.redis(timeout=0.5)
         self.open = {queue: collections.deque() for queue in queues}
         self.gone = []              # (job, entry, when it was seen to be gone)
+        self.delivered_again = set()
         self.waiting = 0
         self.rates = []             # (monotonic, committed so far, waiting)
         self.recoveries = []        # (seconds, same host, alone)
@@ -55,11 +57,15 @@ class Watch(threading.Thread):
         for queue in self.queues:
             key = f"sm:{{{queue}}}:jobs"
             some = self.pick(queue)
-            length, gone = self.redis.pipeline([("XLEN", key), ("EVAL", GONE, 1, key, *(entry for _, entry in some))])
+            length, gone, pending = self.redis.pipeline([
+                ("XLEN", key), ("EVAL", GONE, 1, key, *(entry for _, entry in some)),
+                ("XPENDING", key, "mill", "-", "+", PENDING)])
             seen = time.time()
             if isinstance(length, (OSError, Refused)) or isinstance(gone, (OSError, Refused)):
                 self.open[queue].extend(some)
                 continue
+            if not isinstance(pending, Exception):
+                self.delivered_again |= {(queue, entry.decode(), times) for entry, _, _, times in pending if times > 1}
             waiting += length
             lost = {i - 1 for i in gone}
             self.gone += [(job, entry, seen) for i, (job, entry) in enumerate(some) if i in lost]

@@ -1,7 +1,8 @@
 /*
  * A proxy between daemons and their servers that breaks what goes through it, on command.
  *
- *   chaos_proxy NAME=LISTEN=SERVER ..      each a Unix socket's path, or a port of 127.0.0.1
+ *   chaos_proxy NAME=LISTEN=SERVER ..      each a Unix socket's path, or a port of 127.0.0.1;
+ *                                          LISTEN may be empty (see `peer`)
  *
  * Commands come on standard input, one a line, and each is answered with one line (`ok`, or what
  * was asked for); the end of the input ends the proxy. ROUTE is a name, or * for all of them.
@@ -9,6 +10,7 @@
  *   set ROUTE old|new|all RULE    the rule of the connections there are, of those to come, of both
  *   refuse ROUTE | accept ROUTE   connecting fails; works again
  *   kill ROUTE                    every connection ends now
+ *   peer ROUTE PID                the connections that this process will make belong to this route
  *   count ROUTE                   accepted cut bytes-up bytes-down late unheard swallowed open
  *
  * rule.h has the rules. One thread, epoll: the kernel's copies are all that a passing byte costs.
@@ -23,8 +25,8 @@
 
 #include "tests/chaos/proxy/route.h"
 
-static struct route routes[ROUTES_MOST];
-static int routes_n;
+struct route routes[ROUTES_MOST];
+int routes_n;
 
 static bool take_route(char *word, int epoll)
 {
@@ -102,6 +104,16 @@ static bool each(const char *verb, const char *name)
     return fine;
 }
 
+static bool set_peer(const char *name, const char *pid)
+{
+    for (int i = 0; i < routes_n; i++)
+        if (is_for(&routes[i], name) && *routes[i].listen == '\0') {
+            routes[i].peer = atoi(pid);
+            return true;
+        }
+    return false;
+}
+
 static void obey(char *line)
 {
     const char *verb = strsep(&line, " "), *name = strsep(&line, " ");
@@ -109,8 +121,13 @@ static void obey(char *line)
         count(name);
         return;
     }
-    bool fine = name != NULL &&
-                (strcmp(verb, "set") == 0 ? line != NULL && set(name, line) : each(verb, name));
+    bool fine = name != NULL;
+    if (fine && strcmp(verb, "set") == 0)
+        fine = line != NULL && set(name, line);
+    else if (fine && strcmp(verb, "peer") == 0)
+        fine = line != NULL && set_peer(name, line);
+    else if (fine)
+        fine = each(verb, name);
     puts(fine ? "ok" : "error");
 }
 

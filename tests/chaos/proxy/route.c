@@ -80,7 +80,8 @@ static void watch(int epoll, int fd, void *tag, uint32_t events, int how)
 
 bool route_open(struct route *route)
 {
-    if (route->fd >= 0)
+    route->refuses = false;
+    if (route->fd >= 0 || *route->listen == '\0')
         return true;
     if ((route->fd = make_socket(route->listen, true)) < 0)
         return false;
@@ -98,6 +99,7 @@ void route_refuse(struct route *route)
     if (route->fd >= 0)
         close(route->fd);
     route->fd = -1;
+    route->refuses = true;
 }
 
 /* ---- a connection -- */
@@ -135,16 +137,30 @@ static void take_rule(struct connection *c, const struct rule *rule)
         arm(c);
 }
 
-static void accept_one(struct route *route)
+/* The route of the process at the other end; else the one that listens. */
+static struct route *route_of(struct route *listener, int client)
 {
-    int client = accept4(route->fd, NULL, NULL, SOCK_CLOEXEC);
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid == 0)
+        return listener;
+    for (int i = 0; i < routes_n; i++)
+        if (routes[i].peer == peer.pid && strcmp(routes[i].server, listener->server) == 0)
+            return &routes[i];
+    return listener;
+}
+
+static void accept_one(struct route *listener)
+{
+    int client = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
     if (client < 0)
         return;
-    int server = make_socket(route->server, false);
+    struct route *route = route_of(listener, client);
+    int server = route->refuses ? -1 : make_socket(route->server, false);
     struct connection *c = server < 0 ? NULL : calloc(1, sizeof *c);
     route->counts.accepted++;
     if (c == NULL) {
-        close(client); /* there is nobody behind the route */
+        close(client); /* refused, or there is nobody behind the route */
         return;
     }
     c->client = (struct end){route, c, UP};

@@ -1,12 +1,16 @@
 /*
- * A route: a listening socket, the server behind it, and the connections between. A client that
- * closes does not end its connection here: what it sent before goes on to the server when the rule
- * lets it, as a slow network would do it. Thread: the proxy's only one.
+ * A route: a listening socket, the server behind it, and the connections between. A route without
+ * a socket of its own takes the connections of one process from the route that listens before the
+ * same server: all daemons know their server by one address, and yet each can be cut off alone.
+ *
+ * A client that closes does not end its connection here: what it sent before goes on to the server
+ * when the rule lets it, as a slow network would do it. Thread: the proxy's only one.
  */
 #ifndef SM_CHAOS_ROUTE_H
 #define SM_CHAOS_ROUTE_H
 
 #include <sys/epoll.h>
+#include <sys/types.h>
 
 #include "tests/chaos/proxy/pipe.h"
 
@@ -26,14 +30,20 @@ struct connection;
 struct route {
     char name[32];
     char listen[ADDRESS_MOST], server[ADDRESS_MOST]; /* a socket's path, or a port of 127.0.0.1 */
-    int fd;                                          /* -1 while it refuses */
+    int fd;                                          /* -1: not listening */
+    bool refuses;                                    /* without a socket: closes what comes */
+    pid_t peer;                                      /* without a socket: whose connections */
     int epoll;
     struct rule rule; /* of connections to come */
     struct connection *connections;
     struct counts counts;
 };
 
-/* Listens; false with errno when it cannot. */
+/* All routes there are, which the listening ones look through. */
+extern struct route routes[ROUTES_MOST];
+extern int routes_n;
+
+/* Listens, where it has an address; false with errno when it cannot. */
 bool route_open(struct route *route);
 /* From now on connecting fails; what is connected goes on. */
 void route_refuse(struct route *route);
