@@ -18,6 +18,8 @@
 
 /* The type of that name; NULL when there is none. */
 const struct sm_type *sm_type_find(const char *name, size_t size);
+/* The number of a type in the table's order, below 64. */
+size_t sm_type_number(const struct sm_type *type);
 /* Type number i from 0 in the table's order; NULL past the end. */
 const struct sm_type *sm_type_at(size_t i);
 /* The name that a mistyped one most likely meant; NULL when none is near. */

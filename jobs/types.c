@@ -29,6 +29,16 @@ const struct sm_type *sm_type_find(const char *name, size_t size)
     return NULL;
 }
 
+_Static_assert(TYPES <= 64, "sm_type_number promises so");
+
+size_t sm_type_number(const struct sm_type *type)
+{
+    size_t i = 0;
+    while (types[i] != type)
+        i++;
+    return i;
+}
+
 const struct sm_type *sm_type_at(size_t i)
 {
     return i < TYPES ? types[i] : NULL;

@@ -19,10 +19,22 @@
 /* What sm:{Q}:tries says of an entry; all 0 for one that never failed. */
 struct sm_tries {
     int32_t attempts; /* failed ones */
-    int32_t crashes;
-    int32_t suspect;  /* unexplained losses */
-    int32_t releases; /* times it was handed back or asked to be run again */
+    int32_t crashes;  /* deaths of a worker that it is charged with */
+    int32_t evident;  /* of those, the ones whose cause is known */
+    int32_t losses;   /* deaths of workers that it was running in, unexplained */
+    int32_t again;    /* times its handler asked to be run again */
 };
+
+static inline bool sm_tries_any(const struct sm_tries *t)
+{
+    return (t->attempts | t->crashes | t->evident | t->losses | t->again) != 0;
+}
+
+/* Worth running alone, so that only the guilty is charged (design, "Guilt needs evidence"). */
+static inline bool sm_tries_suspect(const struct sm_tries *t)
+{
+    return t->crashes > 0 || t->losses > 1;
+}
 
 /* One entry now owned by this worker. */
 struct sm_delivery {
@@ -30,6 +42,7 @@ struct sm_delivery {
     int queue;
     struct sm_tries tries;
     struct sm_job job;
+    bool repeated; /* the group was made anew since: it may be in hand already */
     int code; /* 0; what decoding said; SM_E_TOO_LARGE: over the entry limit, its values are cut */
     char *error_text; /* malloc'ed when code is not 0 */
 };
@@ -49,6 +62,33 @@ struct sm_beat {
     bool group_missing;   /* the group or its meta is gone: connect again */
     bool paused;          /* wished state of the queue */
     int64_t last_seen_ms; /* this worker's score before this beat; 0: it was not listed */
+    int64_t cancel_ms;    /* Redis's time of the newest request to cancel; 0: none stands */
+};
+
+/* A worker as the judge sees it. */
+struct sm_peer {
+    char worker[40];
+    int64_t seen_ms;  /* its score: last seen by Redis's clock; 0: not listed */
+    int64_t lease_ms; /* its own lease; 0: not known */
+};
+
+/* What the death of a worker says of the entries it owned. */
+struct sm_doubt {
+    bool all;   /* nothing is known: each of them has one unexplained loss */
+    bool known; /* a job is known to be at fault (a kill for memory), though not which */
+    const struct sm_entry_id *running; /* without `all`: those that were running */
+    size_t running_n;
+    bool has_faulted;
+    struct sm_entry_id faulted; /* the one whose stamp took a fatal signal: it alone is charged */
+};
+
+/* An entry to be parked. */
+struct sm_parking {
+    struct sm_entry_id entry;
+    int64_t due_ms;          /* Redis's clock */
+    int32_t expect_attempts; /* what its attempts must still be */
+    struct sm_tries tries;   /* what is noted from now on */
+    bool parked; /* set by the call: done; false: not owned any more, or tried by another */
 };
 
 struct sm_queue;
@@ -102,21 +142,37 @@ struct sm_queue_ops {
     /* Hands back to :free what this worker still owns, uncharged. */
     int (*release)(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
                    struct sm_err *err);
-    /* Parks an owned entry until `due_ms` (Redis's clock) with its new tries, if its attempts are
-     * still `expect_attempts`. 0, or SM_E_CONFLICT when it is no longer so or no longer owned. */
-    int (*park)(struct sm_queue *q, int queue, struct sm_entry_id id, int64_t due_ms,
-                int32_t expect_attempts, const struct sm_tries *tries, struct sm_err *err);
+    /* Parks owned entries (at most 100) until each is due, with their new tries. */
+    int (*park)(struct sm_queue *q, int queue, struct sm_parking *items, size_t n,
+                struct sm_err *err);
+    /* Charges an owned suspect before it is started, alone: 0 start it, 1 another one of this queue
+     * runs alone now, SM_E_CONFLICT it is no longer owned. */
+    int (*charge)(struct sm_queue *q, int queue, struct sm_entry_id id, struct sm_err *err);
+    /* Since when each of these jobs is asked to be cancelled, Redis's ms; 0: it is not. */
+    int (*cancelled)(struct sm_queue *q, int queue, const struct sm_id *jobs, size_t n,
+                     int64_t *since_ms, struct sm_err *err);
 
-    /* Beats: this worker is alive. */
-    int (*beat)(struct sm_queue *q, int queue, struct sm_beat *beat, struct sm_err *err);
+    /* Beats: this worker is alive, and is to be taken for dead after `lease_ms` of silence. */
+    int (*beat)(struct sm_queue *q, int queue, int64_t lease_ms, struct sm_beat *beat,
+                struct sm_err *err);
+    /* Who else consumes the queue: up to `room` of them, those that are not listed (any more)
+     * included. *redis_ms: Redis's clock. */
+    int (*census)(struct sm_queue *q, int queue, struct sm_peer *peers, size_t room, size_t *n,
+                  int64_t *redis_ms, struct sm_err *err);
     /* Publishes the report of this worker for the CLI: flat name/value pairs, kept for `ttl_ms`. */
     int (*report)(struct sm_queue *q, const char *const *pairs, size_t n, int64_t ttl_ms,
                   struct sm_err *err);
-    /* Gives up to `most` (at most 100) entries of a dead worker to :free; strikes the worker off
-     * when it has none left (*left is 0 then). `seen_ms` is the score that was judged: nothing
-     * happens, and SM_E_CONFLICT, when it has changed; -1: death is proven. */
+    /* Gives up to `most` (at most 100) entries of a dead worker to :free and notes the doubt;
+     * strikes the worker off when it has none left (*left is 0 then). `seen_ms` is the score that
+     * was judged: nothing happens, and SM_E_CONFLICT, when it has changed; -1: death is proven. */
     int (*reclaim)(struct sm_queue *q, int queue, const char *worker, int64_t seen_ms,
-                   unsigned most, uint64_t *moved, uint64_t *left, struct sm_err *err);
+                   unsigned most, const struct sm_doubt *doubt, uint64_t *moved, uint64_t *left,
+                   struct sm_err *err);
+    /* Takes back one unexplained loss of each (at most 100). */
+    int (*pardon)(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
+                  struct sm_err *err);
+    /* Goes on under another identity; the connection is closed. */
+    void (*rename)(struct sm_queue *q, const char *worker);
 
     /* What Redis run this connection speaks to (INFO run_id), "" when not connected. */
     const char *(*run_id)(const struct sm_queue *q);

@@ -2,11 +2,11 @@
  * The calls that ask for or move owners: settle natively, everything else by scripts that check the
  * owner first. An entry never moves; only who owns it changes.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "queue/redis_queue.h"
 
 #define TIMEOUT_US(q) ((q)->conn.timeout_ms * 1000)
@@ -70,31 +70,36 @@ int sm_redis_settle(struct sm_queue *queue, int index, const struct sm_entry_id 
     return rc;
 }
 
-/* Calls `script keys.. worker ids..`; the caller frees the reply. */
-static int call_ids(struct sm_redis_queue *q, const char *script, const char *const *keys,
-                    int keys_n, const struct sm_entry_id *ids, size_t n, redisReply **reply,
-                    struct sm_err *err)
+int sm_redis_script(struct sm_redis_queue *q, const char *script, struct sm_words *words,
+                    int keys_n, redisReply **reply, struct sm_err *err)
+{
+    int rc =
+        sm_script_call(&q->conn, script, keys_n, words->n, words->arg, words->size, reply, err);
+    sm_words_free(words);
+    return rc;
+}
+
+/* Calls `script jobs tries worker ids..`; the caller frees the reply. */
+static int call_ids(struct sm_redis_queue *q, const char *script, int index,
+                    const struct sm_entry_id *ids, size_t n, redisReply **reply, struct sm_err *err)
 {
     struct sm_words words;
-    if (sm_words_init(&words, (size_t)keys_n + 1, n) != 0)
+    if (sm_words_init(&words, 3, n) != 0)
         return no_memory(err);
-    for (int i = 0; i < keys_n; i++)
-        sm_words_add(&words, keys[i]);
+    sm_words_add(&words, q->keys[index].jobs);
+    sm_words_add(&words, q->keys[index].tries);
     sm_words_add(&words, q->worker);
     for (size_t i = 0; i < n; i++)
         sm_words_add_id(&words, ids[i]);
-    int rc = sm_script_call(&q->conn, script, keys_n, words.n, words.arg, words.size, reply, err);
-    sm_words_free(&words);
-    return rc;
+    return sm_redis_script(q, script, &words, 2, reply, err);
 }
 
 int sm_redis_release(struct sm_queue *queue, int index, const struct sm_entry_id *ids, size_t n,
                      struct sm_err *err)
 {
     struct sm_redis_queue *q = sm_redis_self(queue);
-    const char *const keys[] = {q->keys[index].jobs, q->keys[index].tries};
     redisReply *reply;
-    int rc = call_ids(q, "release", keys, 2, ids, n, &reply, err);
+    int rc = call_ids(q, "release", index, ids, n, &reply, err);
     if (rc == 0)
         freeReplyObject(reply);
     return rc;
@@ -104,9 +109,8 @@ int sm_redis_drop(struct sm_queue *queue, int index, const struct sm_entry_id *i
                   bool *owned, struct sm_err *err)
 {
     struct sm_redis_queue *q = sm_redis_self(queue);
-    const char *const keys[] = {q->keys[index].jobs, q->keys[index].tries};
     redisReply *reply;
-    int rc = call_ids(q, "drop", keys, 2, ids, n, &reply, err);
+    int rc = call_ids(q, "drop", index, ids, n, &reply, err);
     if (rc != 0)
         return rc;
     for (size_t i = 0; owned != NULL && i < n; i++)
@@ -181,98 +185,32 @@ int sm_redis_owned(struct sm_queue *queue, int index, struct sm_entry_id after,
     return 0;
 }
 
-int sm_redis_park(struct sm_queue *queue, int index, struct sm_entry_id id, int64_t due_ms,
-                  int32_t expect_attempts, const struct sm_tries *tries, struct sm_err *err)
+int sm_redis_park(struct sm_queue *queue, int index, struct sm_parking *items, size_t n,
+                  struct sm_err *err)
 {
     struct sm_redis_queue *q = sm_redis_self(queue);
     const struct sm_redis_keys *keys = &q->keys[index];
-    char entry[SM_ENTRY_ID_TEXT], due[24], expect[16], fresh[64];
-    size_t sizes[8];
+    char fresh[SM_REDIS_MOST][64];
+    struct sm_words words;
     redisReply *reply;
-    sm_entry_id_format(id, entry);
-    snprintf(due, sizeof due, "%" PRId64, due_ms);
-    snprintf(expect, sizeof expect, "%" PRId32, expect_attempts);
-    sm_tries_format(tries, fresh);
-    const char *argv[8] = {keys->jobs, keys->later, keys->tries, q->worker,
-                           entry,      due,         expect,      fresh};
-    for (int i = 0; i < 8; i++)
-        sizes[i] = strlen(argv[i]);
-    int rc = sm_script_call(&q->conn, "park", 3, 8, argv, sizes, &reply, err);
-    if (rc != 0)
-        return rc;
-    if (reply->integer != 1)
-        rc = sm_err_set(err, SM_E_CONFLICT, "entry %s is no longer owned, or was tried by another",
-                        entry);
-    freeReplyObject(reply);
-    return rc;
-}
-
-int sm_redis_beat(struct sm_queue *queue, int index, struct sm_beat *beat, struct sm_err *err)
-{
-    struct sm_redis_queue *q = sm_redis_self(queue);
-    const struct sm_redis_keys *keys = &q->keys[index];
-    const char *argv[] = {keys->workers, keys->meta, keys->jobs, q->worker};
-    const size_t sizes[] = {strlen(argv[0]), strlen(argv[1]), strlen(argv[2]), strlen(argv[3])};
-    redisReply *reply;
-    int rc = sm_script_call(&q->conn, "beat", 3, 4, argv, sizes, &reply, err);
-    if (rc != 0)
-        return rc;
-    if (reply->elements == 4) {
-        beat->redis_ms = reply->element[0]->integer;
-        beat->group_missing = reply->element[1]->integer != 0;
-        beat->paused = reply->element[2]->integer != 0;
-        beat->last_seen_ms = strtoll(reply->element[3]->str, NULL, 10);
-    } else {
-        rc = sm_err_set(err, SM_E_SERVER, "Redis: beat answered in an unknown form");
+    SM_ASSERT(n > 0 && n <= SM_REDIS_MOST);
+    if (sm_words_init(&words, 4 + n, 3 * n) != 0)
+        return no_memory(err);
+    const char *const fixed[] = {keys->jobs, keys->later, keys->tries, q->worker};
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        sm_words_add(&words, fixed[i]);
+    for (size_t i = 0; i < n; i++) {
+        sm_tries_format(&items[i].tries, fresh[i]);
+        sm_words_add_id(&words, items[i].entry);
+        sm_words_add_int(&words, items[i].due_ms);
+        sm_words_add_int(&words, items[i].expect_attempts);
+        sm_words_add(&words, fresh[i]);
     }
-    freeReplyObject(reply);
-    return rc;
-}
-
-int sm_redis_report(struct sm_queue *queue, const char *const *pairs, size_t n, int64_t ttl_ms,
-                    struct sm_err *err)
-{
-    struct sm_redis_queue *q = sm_redis_self(queue);
-    const char *argv[34];
-    size_t sizes[34];
-    char key[64], ttl[24];
-    redisReply *reply;
-    snprintf(key, sizeof key, "sm:worker:%s", q->worker);
-    snprintf(ttl, sizeof ttl, "%" PRId64, ttl_ms);
-    argv[0] = key;
-    argv[1] = ttl;
-    if (n > 16)
-        n = 16;
-    memcpy(argv + 2, pairs, 2 * n * sizeof *pairs);
-    for (size_t i = 0; i < 2 * n + 2; i++)
-        sizes[i] = strlen(argv[i]);
-    int rc = sm_script_call(&q->conn, "report", 1, (int)(2 * n + 2), argv, sizes, &reply, err);
-    if (rc == 0)
-        freeReplyObject(reply);
-    return rc;
-}
-
-int sm_redis_reclaim(struct sm_queue *queue, int index, const char *worker, int64_t seen_ms,
-                     unsigned most, uint64_t *moved, uint64_t *left, struct sm_err *err)
-{
-    struct sm_redis_queue *q = sm_redis_self(queue);
-    const struct sm_redis_keys *keys = &q->keys[index];
-    char seen[24], counted[12];
-    redisReply *reply;
-    snprintf(seen, sizeof seen, "%" PRId64, seen_ms);
-    snprintf(counted, sizeof counted, "%u", most > 100 ? 100 : most);
-    const char *argv[] = {keys->jobs, keys->workers, worker, seen, counted};
-    const size_t sizes[] = {strlen(argv[0]), strlen(argv[1]), strlen(worker), strlen(seen),
-                            strlen(counted)};
-    int rc = sm_script_call(&q->conn, "reclaim", 2, 5, argv, sizes, &reply, err);
+    int rc = sm_redis_script(q, "park", &words, 3, &reply, err);
     if (rc != 0)
         return rc;
-    if (reply->elements != 2 || reply->element[0]->integer < 0) {
-        rc = sm_err_set(err, SM_E_CONFLICT, "worker %s has beaten meanwhile", worker);
-    } else {
-        *moved = (uint64_t)reply->element[0]->integer;
-        *left = (uint64_t)reply->element[1]->integer;
-    }
+    for (size_t i = 0; i < n; i++)
+        items[i].parked = i < reply->elements && reply->element[i]->integer == 1;
     freeReplyObject(reply);
-    return rc;
+    return 0;
 }

@@ -20,6 +20,7 @@ void sm_redis_keys_make(struct sm_redis_keys *keys, const char *name)
     snprintf(keys->later, sizeof keys->later, "sm:{%s}:later", keys->name);
     snprintf(keys->tries, sizeof keys->tries, "sm:{%s}:tries", keys->name);
     snprintf(keys->workers, sizeof keys->workers, "sm:{%s}:workers", keys->name);
+    snprintf(keys->cancelled, sizeof keys->cancelled, "sm:{%s}:cancelled", keys->name);
     snprintf(keys->meta, sizeof keys->meta, "sm:{%s}:meta", keys->name);
     keys->incarnation[0] = '\0';
 }
@@ -68,6 +69,19 @@ void sm_words_add_id(struct sm_words *words, struct sm_entry_id id)
     words->used += n;
 }
 
+void sm_words_add_int(struct sm_words *words, int64_t value)
+{
+    char *text = words->text + words->used;
+    size_t n = 0;
+    SM_ASSERT(words->n < words->room);
+    if (value < 0)
+        text[n++] = '-';
+    n += print_u64(text + n, value < 0 ? -(uint64_t)value : (uint64_t)value);
+    words->arg[words->n] = text;
+    words->size[words->n++] = n;
+    words->used += n;
+}
+
 void sm_words_free(struct sm_words *words)
 {
     free(words->arg);
@@ -90,12 +104,13 @@ static int open_queue(struct sm_redis_queue *q, struct sm_redis_keys *keys, stru
     int rc = sm_script_call(&q->conn, "open", 2, 3, argv, sizes, &reply, err);
     if (rc != 0)
         return rc;
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && reply->element[0]->len == 32)
+    keys->remade = (struct sm_entry_id){0, 0};
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && reply->element[0]->len == 32 &&
+        sm_entry_id_parse(reply->element[1]->str, reply->element[1]->len, &keys->remade))
         memcpy(keys->incarnation, reply->element[0]->str, 33);
     else
         rc = sm_err_set(err, SM_E_CONFIG,
-                        "%s: \"incarnation\" is not 32 hex digits: not made by Stampmill",
-                        keys->meta);
+                        "%s: \"incarnation\" or \"remade\" was not made by Stampmill", keys->meta);
     freeReplyObject(reply);
     return rc;
 }
@@ -228,7 +243,10 @@ static int q_fetch_wait(struct sm_queue *queue, int64_t wait_us, struct sm_intak
     }
     if (rc == 1)
         return 1;
+    int queue_index = q->fetching;
     q->fetching = -1;
+    if (rc == 0)
+        rc = sm_redis_recall(q, queue_index, &q->got, err);
     if (rc == 0)
         hand_over(q, in);
     else
@@ -307,6 +325,16 @@ static const char *q_run_id(const struct sm_queue *queue)
     return ((const struct sm_redis_queue *)queue)->conn.run_id;
 }
 
+static void q_rename(struct sm_queue *queue, const char *worker)
+{
+    struct sm_redis_queue *q = sm_redis_self(queue);
+    SM_ASSERT(strlen(worker) < sizeof q->worker);
+    sm_conn_close(&q->conn); /* what is under way must not be given to the old name */
+    q->fetching = -1;
+    sm_redis_forget(&q->got);
+    strcpy(q->worker, worker);
+}
+
 static void q_close(struct sm_queue *queue)
 {
     struct sm_redis_queue *q = sm_redis_self(queue);
@@ -332,9 +360,14 @@ static const struct sm_queue_ops ops = {
     .still_owned = sm_redis_still_owned,
     .release = sm_redis_release,
     .park = sm_redis_park,
+    .charge = sm_redis_charge,
+    .cancelled = sm_redis_cancelled,
     .beat = sm_redis_beat,
+    .census = sm_redis_census,
     .report = sm_redis_report,
     .reclaim = sm_redis_reclaim,
+    .pardon = sm_redis_pardon,
+    .rename = q_rename,
     .run_id = q_run_id,
     .close = q_close,
 };

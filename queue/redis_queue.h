@@ -12,8 +12,9 @@
 /* One queue's keys, all under one hash tag. */
 struct sm_redis_keys {
     char name[SM_QUEUE_NAME_MAX + 1];
-    char jobs[96], later[96], tries[96], workers[96], meta[96];
+    char jobs[96], later[96], tries[96], workers[96], cancelled[96], meta[96];
     char incarnation[SM_INCARNATION_TEXT];
+    struct sm_entry_id remade; /* up to here deliveries may be of parked or tried entries */
 };
 
 struct sm_redis_queue {
@@ -40,7 +41,7 @@ static inline struct sm_redis_queue *sm_redis_self(struct sm_queue *q)
 
 void sm_redis_keys_make(struct sm_redis_keys *keys, const char *name);
 
-/* A command whose words are entry ids for the greater part. */
+/* A command whose words are entry ids and numbers for the greater part. */
 struct sm_words {
     const char **arg;
     size_t *size;
@@ -48,10 +49,11 @@ struct sm_words {
     int n, room;
     size_t used;
 };
-/* Room for `fixed` words and `ids` ids. 0 or SM_E_NO_MEMORY. */
+/* Room for `fixed` words and `ids` ids or numbers. 0 or SM_E_NO_MEMORY. */
 int sm_words_init(struct sm_words *words, size_t fixed, size_t ids);
 void sm_words_add(struct sm_words *words, const char *text);
 void sm_words_add_id(struct sm_words *words, struct sm_entry_id id);
+void sm_words_add_int(struct sm_words *words, int64_t value);
 void sm_words_free(struct sm_words *words);
 
 /* ---- redis_read.c: entries as deliveries -- */
@@ -74,7 +76,10 @@ int sm_redis_range(struct sm_redis_queue *q, int queue, const char *verb, const 
 int sm_redis_take(struct sm_redis_queue *q, int queue, const struct sm_entry_id *ids,
                   const struct sm_tries *tries, size_t n, size_t entry_limit, size_t budget,
                   struct sm_intake *in, struct sm_err *err);
-/* "attempts crashes suspect releases" */
+/* Notes of fetched entries up to `remade` what is known of them: tries, and when parked ones are
+ * due. */
+int sm_redis_recall(struct sm_redis_queue *q, int queue, struct sm_intake *in, struct sm_err *err);
+/* "attempts crashes evident losses again" */
 void sm_tries_parse(const char *text, size_t size, struct sm_tries *tries);
 /* "" when all are 0. */
 void sm_tries_format(const struct sm_tries *tries, char text[64]);
@@ -88,14 +93,30 @@ int sm_redis_still_owned(struct sm_queue *q, int queue, const struct sm_entry_id
                          bool *owned, struct sm_err *err);
 int sm_redis_owned(struct sm_queue *q, int queue, struct sm_entry_id after, struct sm_entry_id *ids,
                    size_t room, size_t *n, struct sm_err *err);
-int sm_redis_park(struct sm_queue *q, int queue, struct sm_entry_id id, int64_t due_ms,
-                  int32_t expect_attempts, const struct sm_tries *tries, struct sm_err *err);
+int sm_redis_park(struct sm_queue *q, int queue, struct sm_parking *items, size_t n,
+                  struct sm_err *err);
 int sm_redis_settle(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
                     const struct sm_entry_id *tried, size_t tried_n, struct sm_err *err);
-int sm_redis_beat(struct sm_queue *q, int queue, struct sm_beat *beat, struct sm_err *err);
+
+/* ---- redis_fleet.c: the calls about workers -- */
+int sm_redis_beat(struct sm_queue *q, int queue, int64_t lease_ms, struct sm_beat *beat,
+                  struct sm_err *err);
+int sm_redis_census(struct sm_queue *q, int queue, struct sm_peer *peers, size_t room, size_t *n,
+                    int64_t *redis_ms, struct sm_err *err);
 int sm_redis_report(struct sm_queue *q, const char *const *pairs, size_t n, int64_t ttl_ms,
                     struct sm_err *err);
 int sm_redis_reclaim(struct sm_queue *q, int queue, const char *worker, int64_t seen_ms,
-                     unsigned most, uint64_t *moved, uint64_t *left, struct sm_err *err);
+                     unsigned most, const struct sm_doubt *doubt, uint64_t *moved, uint64_t *left,
+                     struct sm_err *err);
+int sm_redis_charge(struct sm_queue *q, int queue, struct sm_entry_id id, struct sm_err *err);
+int sm_redis_pardon(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
+                    struct sm_err *err);
+int sm_redis_cancelled(struct sm_queue *q, int queue, const struct sm_id *jobs, size_t n,
+                       int64_t *since_ms, struct sm_err *err);
+
+/* Calls a script with words whose first keys_n are keys, and frees them; the caller frees the
+ * reply. */
+int sm_redis_script(struct sm_redis_queue *q, const char *script, struct sm_words *words,
+                    int keys_n, redisReply **reply, struct sm_err *err);
 
 #endif

@@ -23,16 +23,16 @@ void sm_tries_parse(const char *text, size_t size, struct sm_tries *tries)
     char copy[64];
     memset(tries, 0, sizeof *tries);
     snprintf(copy, sizeof copy, "%.*s", (int)(size > 63 ? 63 : size), text == NULL ? "" : text);
-    sscanf(copy, "%" SCNd32 " %" SCNd32 " %" SCNd32 " %" SCNd32, &tries->attempts, &tries->crashes,
-           &tries->suspect, &tries->releases);
+    sscanf(copy, "%" SCNd32 " %" SCNd32 " %" SCNd32 " %" SCNd32 " %" SCNd32, &tries->attempts,
+           &tries->crashes, &tries->evident, &tries->losses, &tries->again);
 }
 
 void sm_tries_format(const struct sm_tries *tries, char text[64])
 {
     text[0] = '\0';
-    if ((tries->attempts | tries->crashes | tries->suspect | tries->releases) != 0)
-        snprintf(text, 64, "%" PRId32 " %" PRId32 " %" PRId32 " %" PRId32, tries->attempts,
-                 tries->crashes, tries->suspect, tries->releases);
+    if (sm_tries_any(tries))
+        snprintf(text, 64, "%" PRId32 " %" PRId32 " %" PRId32 " %" PRId32 " %" PRId32,
+                 tries->attempts, tries->crashes, tries->evident, tries->losses, tries->again);
 }
 
 /* ---- one entry -- */
@@ -205,6 +205,51 @@ static int ask_tries(struct sm_redis_queue *q, int queue, const struct sm_entry_
     if (reply != NULL)
         freeReplyObject(reply);
     sm_words_free(&words);
+    return rc;
+}
+
+/* When those that are parked are due. */
+static int ask_due(struct sm_redis_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
+                   int64_t *due_ms, struct sm_err *err)
+{
+    struct sm_words words;
+    redisReply *reply = NULL;
+    if (sm_words_init(&words, 2, n) != 0)
+        return sm_err_set(err, SM_E_NO_MEMORY, "no memory");
+    sm_words_add(&words, "ZMSCORE");
+    sm_words_add(&words, q->keys[queue].later);
+    for (size_t i = 0; i < n; i++)
+        sm_words_add_id(&words, ids[i]);
+    int rc = sm_conn_call(&q->conn, words.n, words.arg, words.size, &reply, err);
+    for (size_t i = 0; rc == 0 && i < n && i < reply->elements; i++)
+        due_ms[i] = reply->element[i]->str == NULL ? 0 : strtoll(reply->element[i]->str, NULL, 10);
+    if (reply != NULL)
+        freeReplyObject(reply);
+    sm_words_free(&words);
+    return rc;
+}
+
+int sm_redis_recall(struct sm_redis_queue *q, int queue, struct sm_intake *in, struct sm_err *err)
+{
+    struct sm_entry_id ids[SM_REDIS_MOST];
+    struct sm_tries tries[SM_REDIS_MOST];
+    int64_t due_ms[SM_REDIS_MOST];
+    int rc = 0;
+    for (size_t at = 0, n; rc == 0 && at < in->n; at += n) {
+        for (n = 0; at + n < in->n && n < SM_REDIS_MOST; n++)
+            ids[n] = in->items[at + n].entry;
+        if (sm_entry_id_compare(ids[0], q->keys[queue].remade) > 0)
+            break; /* they come in order: from here on all are new */
+        rc = ask_tries(q, queue, ids, n, tries, err);
+        if (rc == 0)
+            rc = ask_due(q, queue, ids, n, due_ms, err);
+        for (size_t i = 0; rc == 0 && i < n; i++) {
+            in->items[at + i].tries = tries[i];
+            in->items[at + i].repeated = true;
+            if (due_ms[i] > in->items[at + i].job.due_ms)
+                in->items[at + i].job.due_ms = due_ms[i];
+        }
+    }
     return rc;
 }
 

@@ -2,9 +2,9 @@
  * The audit: the ids that Redis says are ours against the slots.
  *
  * Owned without a slot in two audits a read time-out apart (a reply may still be on its way): taken
- * in, as far as there is room, and the rest as soon as there is. A slot before STORED that is no
- * longer owned: given up, it starts nothing and commits nothing. Unlike re-reading with XREADGROUP
- * 0 it raises no delivery counter and reads no payload.
+ * in, as far as there is room, and the rest as soon as there is. A slot before STORED that is no longer owned: given up, it is not started, and a failure of
+ * it has no effect; a success is committed all the same, it does no harm. Unlike re-reading with
+ * XREADGROUP 0 it raises no delivery counter and reads no payload.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -74,8 +74,7 @@ static bool adopt(struct sm_keeper *k, int queue, const struct sm_entry_id *ids,
     if (k->q->ops->take(k->q, queue, ids, n, sm_options_entry_limit(w->options),
                         w->options->memory - used, &in, &err) != 0) {
         sm_slots_unreserve(w, slots, n);
-        sm_link_set_down(&k->link, sm_mono_us(w->clock));
-        sm_worker_failed(w, k->stats, "taking in lost entries failed", true, &err);
+        sm_keeper_failed(k, "taking in lost entries failed", &err);
         return false;
     }
     sm_count(k->stats, SM_C_ADOPTED, in.n);
@@ -87,13 +86,20 @@ static void give_up(struct sm_keeper *k, const struct held *held)
 {
     struct sm_slot *slot = &k->w->slots.slot[held->slot];
     enum sm_slot_state state = sm_slot_state(slot);
-    int none = 0;
     if (atomic_load(&slot->life) != held->life || state >= SM_STORED)
         return; /* used anew, or settled meanwhile */
-    atomic_store(&slot->given_up, 1);
-    atomic_compare_exchange_strong(&slot->stop, &none, SM_E_STOPPED);
-    sm_log(SM_LOG_WARN, "entry no longer owned, given up",
-           SM_S("state", sm_slot_state_name(state)));
+    if (atomic_exchange(&slot->given_up, 1) == 0)
+        sm_log(SM_LOG_DEBUG, "entry no longer owned", SM_S("state", sm_slot_state_name(state)));
+}
+
+void sm_keeper_give_up_all(struct sm_keeper *k)
+{
+    struct sm_slots *slots = &k->w->slots;
+    for (uint32_t i = 0; i < slots->n; i++) {
+        struct held held = {.slot = i, .life = atomic_load(&slots->slot[i].life)};
+        if (sm_slot_state(&slots->slot[i]) != SM_FREE)
+            give_up(k, &held);
+    }
 }
 
 struct audit {
@@ -115,8 +121,7 @@ static bool read_owned(struct sm_keeper *k, int queue, struct audit *a)
     do {
         if (k->q->ops->owned(k->q, queue, after, a->owned + a->owned_n, SM_SLOTS - a->owned_n, &n,
                              &err) != 0) {
-            sm_link_set_down(&k->link, sm_mono_us(k->w->clock));
-            sm_worker_failed(k->w, k->stats, "audit failed", true, &err);
+            sm_keeper_failed(k, "audit failed", &err);
             return false;
         }
         a->owned_n += n;

@@ -14,7 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BOX_MAGIC 0x31786f62736d6c6cu /* changes with the layout */
+#include "base/oom.h"
+
+#define BOX_BYTES_MOST (64 << 20)
+#define BOX_MAGIC 0x32786f62736d6c6cu /* changes with the layout */
 
 struct box_slot {
     uint64_t ms, seq;
@@ -27,6 +30,10 @@ struct box_file {
     uint32_t slots;
     uint32_t pid;
     struct sm_box_label label;
+    char oom_file[256];
+    _Atomic int64_t oom_kills;
+    _Atomic int32_t signal; /* 0: none */
+    _Atomic uint32_t faulted;
     struct box_slot slot[];
 };
 
@@ -56,7 +63,7 @@ static int make_dir(const char *dir, struct sm_err *err)
 }
 
 static int box_make(struct sm_box *box, const char *dir, const struct sm_box_label *label,
-                    uint32_t slots, struct sm_err *err)
+                    uint32_t slots, const char *oom_file, struct sm_err *err)
 {
     char fresh[320];
     snprintf(box->path, sizeof box->path, "%s/%s.box", dir, label->worker);
@@ -75,6 +82,10 @@ static int box_make(struct sm_box *box, const char *dir, const struct sm_box_lab
     box->file->slots = slots;
     box->file->pid = (uint32_t)getpid();
     box->file->label = *label;
+    atomic_store(&box->file->faulted, UINT32_MAX);
+    if (oom_file != NULL)
+        snprintf(box->file->oom_file, sizeof box->file->oom_file, "%s", oom_file);
+    sm_box_note_oom(box);
     if (rename(fresh, box->path) != 0)
         return sm_err_set(err, SM_E_CONFIG, "runtime.dir: cannot write %s: %s", box->path,
                           strerror(errno));
@@ -82,7 +93,7 @@ static int box_make(struct sm_box *box, const char *dir, const struct sm_box_lab
 }
 
 struct sm_box *sm_box_open(const char *dir, const struct sm_box_label *label, uint32_t slots,
-                           struct sm_err *err)
+                           const char *oom_file, struct sm_err *err)
 {
     if (make_dir(dir, err) != 0)
         return NULL;
@@ -92,7 +103,7 @@ struct sm_box *sm_box_open(const char *dir, const struct sm_box_label *label, ui
         return NULL;
     }
     box->fd = -1;
-    if (box_make(box, dir, label, slots, err) != 0) {
+    if (box_make(box, dir, label, slots, oom_file, err) != 0) {
         sm_box_close(box, true);
         return NULL;
     }
@@ -108,6 +119,23 @@ void sm_box_note(struct sm_box *box, uint32_t slot, int state, int queue, struct
     atomic_store_explicit(&at->state, state, memory_order_release);
 }
 
+void sm_box_note_fault(struct sm_box *box, int signal, uint32_t slot)
+{
+    atomic_store(&box->file->faulted, slot);
+    atomic_store(&box->file->signal, signal);
+}
+
+void sm_box_note_oom(struct sm_box *box)
+{
+    atomic_store(&box->file->oom_kills, sm_oom_kills(box->file->oom_file));
+}
+
+void sm_box_rename(struct sm_box *box, const char *worker)
+{
+    struct sm_box_label *label = &box->file->label;
+    snprintf(label->worker, sizeof label->worker, "%s", worker);
+}
+
 void sm_box_close(struct sm_box *box, bool remove)
 {
     if (box == NULL)
@@ -121,38 +149,88 @@ void sm_box_close(struct sm_box *box, bool remove)
     free(box);
 }
 
-/* Reads the label of an open box; false when it is not one of ours. */
-static bool read_label(int fd, struct sm_box_label *label)
+/* The whole of a dead box; NULL when it is not one of ours. The caller frees it. */
+static struct box_file *read_file(int fd)
 {
-    struct box_file head;
-    if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head || head.magic != BOX_MAGIC)
-        return false;
-    *label = head.label;
-    label->worker[sizeof label->worker - 1] = label->home[sizeof label->home - 1] = '\0';
-    if (label->queues_n < 0 || label->queues_n > SM_BOX_QUEUES)
-        return false;
-    for (int i = 0; i < label->queues_n; i++)
-        label->queues[i][SM_QUEUE_NAME_MAX] = '\0';
-    return true;
+    struct stat st;
+    struct box_file *file = NULL;
+    if (fstat(fd, &st) != 0 || st.st_size < (off_t)sizeof *file || st.st_size > BOX_BYTES_MOST)
+        return NULL;
+    size_t size = (size_t)st.st_size;
+    file = malloc(size);
+    if (file != NULL && pread(fd, file, size, 0) == (ssize_t)size && file->magic == BOX_MAGIC &&
+        file->slots <= (size - sizeof *file) / sizeof file->slot[0] && file->label.queues_n >= 0 &&
+        file->label.queues_n <= SM_BOX_QUEUES)
+        return file;
+    free(file);
+    return NULL;
 }
 
-static int judge(const char *path, int (*dead)(const struct sm_box_label *, void *), void *arg)
+static struct sm_box_entry entry_of(const struct box_slot *slot)
 {
-    struct sm_box_label label;
+    return (struct sm_box_entry){slot->queue, {slot->ms, slot->seq}};
+}
+
+static void read_slots(const struct box_file *file, struct sm_box_report *report)
+{
+    for (uint32_t i = 0; i < file->slots; i++) {
+        const struct box_slot *slot = &file->slot[i];
+        int state = atomic_load(&slot->state);
+        if (state == SM_BOX_FREE || slot->queue < 0 || slot->queue >= file->label.queues_n)
+            continue;
+        if (state == SM_BOX_RUNNING)
+            report->running[report->running_n++] = entry_of(slot);
+        else
+            report->other[report->other_n++] = entry_of(slot);
+    }
+    uint32_t faulted = atomic_load(&file->faulted);
+    report->fatal = atomic_load(&file->signal) != 0;
+    report->has_faulted = report->fatal && faulted < file->slots;
+    if (report->has_faulted)
+        report->faulted = entry_of(&file->slot[faulted]);
+}
+
+static bool read_report(int fd, struct sm_box_report *report)
+{
+    struct box_file *file = read_file(fd);
+    memset(report, 0, sizeof *report);
+    if (file == NULL)
+        return false;
+    report->label = file->label;
+    report->label.worker[sizeof report->label.worker - 1] = '\0';
+    report->label.home[sizeof report->label.home - 1] = '\0';
+    for (int i = 0; i < report->label.queues_n; i++)
+        report->label.queues[i][SM_QUEUE_NAME_MAX] = '\0';
+    file->oom_file[sizeof file->oom_file - 1] = '\0';
+    report->oom = sm_oom_kills(file->oom_file) > atomic_load(&file->oom_kills);
+    report->running = calloc(file->slots + 1u, sizeof *report->running);
+    report->other = calloc(file->slots + 1u, sizeof *report->other);
+    bool fine = report->running != NULL && report->other != NULL;
+    if (fine)
+        read_slots(file, report);
+    free(file);
+    return fine;
+}
+
+static int judge(const char *path, int (*dead)(const struct sm_box_report *, void *), void *arg)
+{
+    struct sm_box_report report = {.running = NULL};
     int found = 0, fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return 0;
-    if (lock(fd) && read_label(fd, &label)) {
+    if (lock(fd) && read_report(fd, &report)) {
         found = 1;
-        if (dead(&label, arg) == 0)
+        if (dead(&report, arg) == 0)
             unlink(path);
     }
+    free(report.running);
+    free(report.other);
     close(fd);
     return found;
 }
 
 int sm_box_each_dead(const char *dir, const struct sm_box *own,
-                     int (*dead)(const struct sm_box_label *label, void *arg), void *arg)
+                     int (*dead)(const struct sm_box_report *report, void *arg), void *arg)
 {
     DIR *folder = opendir(dir);
     struct dirent *entry;

@@ -15,12 +15,16 @@
 #ifndef SM_WORKER_BOX_H
 #define SM_WORKER_BOX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "queue/job.h"
 #include "stampmill/error.h"
 
 #define SM_BOX_QUEUES 16
+
+/* Slot states that mean something here; the others are states of work in hand. */
+enum { SM_BOX_FREE = 0, SM_BOX_RUNNING = 3 };
 
 struct sm_box;
 
@@ -32,19 +36,42 @@ struct sm_box_label {
     char queues[SM_BOX_QUEUES][SM_QUEUE_NAME_MAX + 1];
 };
 
+/* What a dead daemon's box says of one entry it had in hand. */
+struct sm_box_entry {
+    int queue; /* index into the label's queues */
+    struct sm_entry_id entry;
+};
+
+struct sm_box_report {
+    struct sm_box_label label;
+    struct sm_box_entry *running, *other; /* in hand when it died: being run; in any other state */
+    size_t running_n, other_n;
+    bool fatal;       /* a fatal signal was noted ... */
+    bool has_faulted; /* ... on a stamp that ran `faulted` */
+    struct sm_box_entry faulted;
+    bool oom; /* the kernel has killed for memory in its cgroup since it last looked */
+};
+
 /* Makes and locks this daemon's box with room for `slots` slots; makes the folder (0700) where it
- * is missing. NULL and *err (SM_E_CONFIG) when it cannot. */
+ * is missing. `oom_file` (may be NULL) is where its cgroup's kills are counted, see base/oom.h.
+ * NULL and *err (SM_E_CONFIG) when it cannot. */
 struct sm_box *sm_box_open(const char *dir, const struct sm_box_label *label, uint32_t slots,
-                           struct sm_err *err);
-/* Notes a slot's state. */
+                           const char *oom_file, struct sm_err *err);
+/* Writes a slot's state where a successor can read it. */
 void sm_box_note(struct sm_box *box, uint32_t slot, int state, int queue, struct sm_entry_id entry);
-/* Unmaps and closes; with `remove` the file goes too (after a drain that left nothing). */
+/* Notes a fatal signal and the slot of the stamp that took it (UINT32_MAX: it was no stamp). Safe
+ * in a signal handler. */
+void sm_box_note_fault(struct sm_box *box, int signal, uint32_t slot);
+/* Looks how often the kernel has killed for memory by now. Thread: keeper. */
+void sm_box_note_oom(struct sm_box *box);
+/* The worker goes on under another identity. Thread: keeper. */
+void sm_box_rename(struct sm_box *box, const char *worker);
+/* Unmaps and unlocks; removes the file where `remove`. NULL is fine. */
 void sm_box_close(struct sm_box *box, bool remove);
 
-/* Calls `dead` for each box in `dir` whose process is gone, with the box locked against others;
- * when it answers 0 the file is removed, else left for the next round. Returns how many were found.
- */
+/* Calls `dead` for each box in `dir`, but for `own`, whose process is gone, while holding its lock;
+ * removes the box when it answers 0. Returns how many dead ones there were. */
 int sm_box_each_dead(const char *dir, const struct sm_box *own,
-                     int (*dead)(const struct sm_box_label *label, void *arg), void *arg);
+                     int (*dead)(const struct sm_box_report *report, void *arg), void *arg);
 
 #endif

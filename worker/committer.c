@@ -1,6 +1,8 @@
 /*
  * The committer. Order is fixed: run, COMMIT, settle. A batch is what has piled up while the last
- * one was committing, at most SM_BATCH_ROWS rows or SM_BATCH_BYTES, ordered by id, no id twice.
+ * one was committing, at most SM_BATCH_ROWS rows or SM_BATCH_BYTES, ordered by id, no id twice. A
+ * failed attempt that is tried again goes the same road: its error is committed, then its entry is
+ * parked.
  *
  * A crash between COMMIT and settle costs a second, harmless commit; a crash before COMMIT a second
  * run. While a server is away everything stays where it is (held, the batch, stored), and the lack
@@ -49,16 +51,17 @@ static void redis_failed(struct sm_committer *c, const char *what, const struct 
 
 /* ---- what is done -- */
 
-/* What a drain stopped goes back to Redis; what is no longer ours is forgotten. True when so. */
+/* What a drain stopped goes back to Redis; a failure of what is no longer ours is forgotten. True
+ * when so. */
 static bool leave_out(struct sm_committer *c, uint32_t i)
 {
     struct sm_slot *slot = slot_of(c, i);
-    if (atomic_load(&slot->given_up)) {
+    if (atomic_load(&slot->given_up) && slot->out.code != 0) {
         sm_count(c->stats, SM_C_GIVEN_UP, 1);
         sm_slots_release(&c->w->slots, &i, 1, SM_BY_COMMITTER);
         return true;
     }
-    if (slot->out.code == SM_E_STOPPED) {
+    if (slot->out.code == SM_E_STOPPED && atomic_load(&slot->lone) == 0) {
         sm_hand_back(c->w, c->q, c->stats, &i, 1, SM_BY_COMMITTER);
         return true;
     }
@@ -171,6 +174,29 @@ static bool drop_lost_failures(struct sm_committer *c)
     return kept > 0;
 }
 
+/* What is only to be parked needs no commit and leaves the batch. */
+static void decide(struct sm_committer *c)
+{
+    int64_t now_ms = sm_worker_redis_ms(c->w);
+    size_t kept = 0;
+    for (size_t k = 0; k < c->batch_n; k++) {
+        struct sm_slot *slot = slot_of(c, c->batch[k]);
+        bool stopped = slot->out.code == SM_E_STOPPED;
+        uint32_t random;
+        sm_random(&random, sizeof random);
+        enum sm_outcome outcome = sm_outcome_of(slot, c->w->options, now_ms, random);
+        SM_ASSERT(outcome != SM_OUTCOME_RELEASE); /* was left out */
+        if (outcome == SM_OUTCOME_PARK) {
+            sm_count(c->stats, stopped ? SM_C_RELEASED : SM_C_AGAIN, 1);
+            c->parking[c->parking_n++] = c->batch[k];
+        } else {
+            c->outcome[kept] = outcome;
+            c->batch[kept++] = c->batch[k];
+        }
+    }
+    c->batch_n = kept;
+}
+
 /* ---- PostgreSQL -- */
 
 static void store_failed(struct sm_committer *c, const char *what, const struct sm_err *err)
@@ -199,8 +225,9 @@ static bool store_ready(struct sm_committer *c)
 static void begin(struct sm_committer *c)
 {
     struct sm_err err;
-    struct sm_batch batch = {c->row_of, c->batch_n, c->attempts, c->attempts_n};
-    if (c->store->ops->commit_start(c->store, &batch, c->w->name, &err) != 0) {
+    struct sm_batch batch = {c->row_of, c->rows_n, c->attempts, c->attempts_n};
+    sm_worker_name(c->w, c->name);
+    if (c->store->ops->commit_start(c->store, &batch, c->name, &err) != 0) {
         store_failed(c, "commit failed", &err);
         return;
     }
@@ -231,15 +258,21 @@ static void count_row(struct sm_committer *c, const struct sm_row *row, enum sm_
 
 static void committed(struct sm_committer *c, const struct sm_commit_result *result)
 {
-    for (size_t k = 0; k < c->batch_n; k++) {
-        if (c->verdicts[k] == SM_VERDICT_REFUSED) {
-            refused(c, c->batch[k], result->refusal);
+    for (size_t n = 0; n < c->rows_n; n++) {
+        uint32_t i = c->batch[c->slot_of_row[n]];
+        if (c->verdicts[n] == SM_VERDICT_REFUSED) {
+            refused(c, i, result->refusal);
             continue;
         }
-        count_row(c, &c->rows[k], c->verdicts[k]);
-        sm_slot_move(&c->w->slots, c->batch[k], SM_STORED, SM_BY_COMMITTER);
-        c->stored[c->stored_n++] = c->batch[k];
+        count_row(c, &c->rows[n], c->verdicts[n]);
+        sm_slot_move(&c->w->slots, i, SM_STORED, SM_BY_COMMITTER);
+        c->stored[c->stored_n++] = i;
     }
+    for (size_t k = 0; k < c->batch_n; k++)
+        if (c->outcome[k] == SM_OUTCOME_RETRY) {
+            sm_count(c->stats, SM_C_RETRIED, 1);
+            c->parking[c->parking_n++] = c->batch[k];
+        }
     c->under_way = false;
     c->batch_n = 0;
     sm_count(c->stats, SM_C_BATCHES, 1);
@@ -259,25 +292,44 @@ static void finish(struct sm_committer *c, int64_t wait_us)
         committed(c, &result);
 }
 
-/* Begins the next batch, or the same one again after a failure. */
-static void start(struct sm_committer *c)
+static bool has_failures(struct sm_committer *c)
 {
-    if (c->under_way || c->held_n + c->batch_n == 0 || !store_ready(c))
-        return;
-    if (c->batch_n == 0 && sm_queue_ready(c->w, c->q, &c->redis, c->stats)) {
+    for (size_t k = 0; k < c->batch_n; k++)
+        if (slot_of(c, c->batch[k])->out.code != 0)
+            return true;
+    return false;
+}
+
+/* Makes the batch, or looks at it once more before it is tried again: who owns its failures may
+ * have changed in between. False when there is nothing to commit now. */
+static bool prepare(struct sm_committer *c)
+{
+    bool fresh = c->batch_n == 0;
+    if ((fresh || has_failures(c)) && !sm_queue_ready(c->w, c->q, &c->redis, c->stats))
+        return false;
+    if (fresh) {
         sift(c);
         choose(c);
         sort_out_twins(c);
-        if (drop_lost_failures(c))
-            sm_rows_build(c);
     }
-    if (c->batch_n > 0)
+    if (!drop_lost_failures(c))
+        return false;
+    decide(c);
+    sm_rows_build(c);
+    return c->batch_n > 0;
+}
+
+/* Begins the next batch, or the same one again after a failure. */
+static void start(struct sm_committer *c)
+{
+    if (!c->under_way && c->held_n + c->batch_n > 0 && store_ready(c) && prepare(c))
         begin(c);
 }
 
 /* ---- Redis -- */
 
-/* Settles the stored of one queue; 0 or what failed. Failures go by owner, successes natively. */
+/* Settles the stored of one queue; 0 or what failed. Successes go natively; failures, and what was
+ * given up, by owner: the id may be another entry's in a Redis that was wiped. */
 static int settle_queue(struct sm_committer *c, int queue, struct sm_err *err)
 {
     static struct sm_entry_id plain[SM_SLOTS], tried[SM_SLOTS], owned[SM_SLOTS];
@@ -287,11 +339,12 @@ static int settle_queue(struct sm_committer *c, int queue, struct sm_err *err)
         if (slot->queue != queue)
             continue;
         const struct sm_tries *t = &slot->tries;
-        if (slot->out.code != 0)
-            owned[owned_n++] = slot->entry;
-        else
+        bool plainly = slot->out.code == 0 && atomic_load(&slot->given_up) == 0;
+        if (plainly)
             plain[plain_n++] = slot->entry;
-        if (slot->out.code == 0 && (t->attempts | t->crashes | t->suspect | t->releases) != 0)
+        else
+            owned[owned_n++] = slot->entry;
+        if (plainly && (sm_tries_any(t) || atomic_load(&slot->lone) != 0))
             tried[tried_n++] = slot->entry;
     }
     int rc = plain_n == 0 ? 0 : c->q->ops->settle(c->q, queue, plain, plain_n, tried, tried_n, err);
@@ -302,28 +355,76 @@ static int settle_queue(struct sm_committer *c, int queue, struct sm_err *err)
     return rc;
 }
 
-static void settle(struct sm_committer *c)
+static int settle_all(struct sm_committer *c, struct sm_err *err)
 {
-    struct sm_err err;
-    if (c->stored_n == 0 || !sm_queue_ready(c->w, c->q, &c->redis, c->stats))
-        return;
-    if (sm_run_digest(c->q->ops->run_id(c->q)) != atomic_load(&c->w->audited_run))
-        return; /* another Redis run: nothing is settled before the audit */
-    for (int queue = 0; queue < c->w->options->queues_n; queue++)
-        if (settle_queue(c, queue, &err) != 0) {
-            redis_failed(c, "settling failed", &err);
-            return;
-        }
+    int rc = 0;
+    for (int queue = 0; rc == 0 && queue < c->w->options->queues_n; queue++)
+        rc = settle_queue(c, queue, err);
+    if (rc != 0)
+        return rc;
     for (size_t k = 0; k < c->stored_n; k++)
         sm_slot_move(&c->w->slots, c->stored[k], SM_SETTLED, SM_BY_COMMITTER);
     sm_count(c->stats, SM_C_SETTLED, c->stored_n);
     sm_slots_release(&c->w->slots, c->stored, c->stored_n, SM_BY_COMMITTER);
     c->stored_n = 0;
+    return 0;
+}
+
+/* Parks up to SM_TICK_MOST of one queue; what Redis refuses is no longer ours. */
+static int park_some(struct sm_committer *c, int queue, struct sm_err *err)
+{
+    struct sm_parking items[SM_TICK_MOST];
+    uint32_t slots[SM_TICK_MOST];
+    size_t n = 0, kept = 0;
+    for (size_t k = 0; k < c->parking_n && n < SM_TICK_MOST; k++) {
+        const struct sm_slot *slot = slot_of(c, c->parking[k]);
+        if (slot->queue != queue)
+            continue;
+        slots[n] = c->parking[k];
+        items[n++] = (struct sm_parking){.entry = slot->entry,
+                                         .due_ms = slot->due_ms,
+                                         .expect_attempts = slot->tries.attempts,
+                                         .tries = slot->next};
+    }
+    int rc = n == 0 ? 0 : c->q->ops->park(c->q, queue, items, n, err);
+    if (rc != 0 || n == 0)
+        return rc;
+    for (size_t k = 0, i = 0; k < c->parking_n; k++) {
+        if (i < n && c->parking[k] == slots[i])
+            i++;
+        else
+            c->parking[kept++] = c->parking[k];
+    }
+    c->parking_n = kept;
+    sm_slots_release(&c->w->slots, slots, n, SM_BY_COMMITTER);
+    return 0;
+}
+
+static int park_all(struct sm_committer *c, struct sm_err *err)
+{
+    int rc = 0;
+    while (rc == 0 && c->parking_n > 0)
+        for (int queue = 0; rc == 0 && queue < c->w->options->queues_n; queue++)
+            rc = park_some(c, queue, err);
+    return rc;
+}
+
+static void settle(struct sm_committer *c)
+{
+    struct sm_err err;
+    if (c->stored_n + c->parking_n == 0 || !sm_queue_ready(c->w, c->q, &c->redis, c->stats))
+        return;
+    if (sm_run_digest(c->q->ops->run_id(c->q)) != atomic_load(&c->w->audited_run))
+        return; /* another Redis run: nothing is settled before the audit */
+    if (settle_all(c, &err) != 0)
+        redis_failed(c, "settling failed", &err);
+    else if (park_all(c, &err) != 0)
+        redis_failed(c, "parking failed", &err);
 }
 
 bool sm_committer_turn(struct sm_committer *c, int64_t wait_us)
 {
-    bool idle = c->held_n + c->batch_n + c->stored_n == 0;
+    bool idle = c->held_n + c->batch_n + c->stored_n + c->parking_n == 0;
     sm_worker_turned(c->w, SM_LOOP_COMMITTER);
     take_done(c, idle ? wait_us : 0);
     if (c->under_way)
@@ -331,7 +432,7 @@ bool sm_committer_turn(struct sm_committer *c, int64_t wait_us)
     take_done(c, 0);
     start(c);
     settle(c); /* while PostgreSQL works on the next batch */
-    bool left = c->held_n + c->batch_n + c->stored_n > 0;
+    bool left = c->held_n + c->batch_n + c->stored_n + c->parking_n > 0;
     bool stuck = left && !(c->redis.up && c->postgres.up) && wait_us > 0;
     if (stuck)
         poll(NULL, 0, 10); /* both wait for their next try */

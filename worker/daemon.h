@@ -33,7 +33,7 @@ struct sm_daemon {
     struct sm_status *status;
     pthread_t fetcher_thread, committer_thread, keeper_thread, *stamp_threads;
     _Atomic int stamps_alive;
-    _Atomic bool committer_ended, keeper_stop;
+    _Atomic bool committer_ended, committer_stop, keeper_stop;
 };
 
 /* The exit code that belongs to an error. */
@@ -43,8 +43,9 @@ int sm_exit_of(int code);
  * the process must end; *err says why. */
 int sm_daemon_start(struct sm_daemon *d, const struct sm_options *options, struct sm_err *err);
 /* Stops fetching, hands back what is not started, finishes what runs within shutdown_timeout,
- * commits, settles, strikes itself off. `hurry` is asked now and then: true cuts the waiting short.
- * Returns the exit code. */
+ * commits, settles, hands back what could not be finished, strikes itself off. `hurry` is asked now
+ * and then: true cuts the waiting short. Returns the exit code; with SM_EXIT_INTERNAL a handler
+ * still runs, and the process must end by _exit. */
 int sm_daemon_drain(struct sm_daemon *d, bool (*hurry)(void));
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * The drain: source to sink. Fetching stops; what has not started is handed back (same entry, same
  * place, uncharged); what runs may finish within shutdown_timeout; everything done is committed and
- * settled; then Redis is asked whether this worker owns anything, and only if not is it struck off
- * and its box removed. What could not be finished stays owned until a successor takes it over by
- * the box.
+ * settled. What this worker owns then, because a handler does not end or a server does not answer,
+ * is handed back uncharged, too, and it is struck off and its box removed. Where not even Redis
+ * answers, a successor finds the box.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -33,9 +33,10 @@ static bool wait_for(const struct patience *p, bool (*done)(struct sm_daemon *),
     return true;
 }
 
+/* Those whose handler never returned do not count: their run has been ended by the keeper. */
 static bool stamps_ended(struct sm_daemon *d)
 {
-    return atomic_load(&d->stamps_alive) == 0;
+    return atomic_load(&d->stamps_alive) <= (int)atomic_load(&d->w.hung);
 }
 
 static bool committer_ended(struct sm_daemon *d)
@@ -96,7 +97,6 @@ static void free_all(struct sm_daemon *d)
         sm_thread_join(d->stamp_threads[i]);
         sm_stamp_free(&d->stamps[i]);
     }
-    sm_thread_join(d->committer_thread);
     sm_status_stop(d->status);
     sm_fetcher_free(&d->fetcher);
     sm_committer_free(&d->committer);
@@ -106,23 +106,41 @@ static void free_all(struct sm_daemon *d)
     free(d->stamp_threads);
 }
 
+/* Waits for the committer to have nothing left; past its patience stops it. */
+static bool finish_commits(struct sm_daemon *d, bool (*hurry)(void))
+{
+    struct patience p = patience(d, COMMIT_GRACE_MS, hurry);
+    sm_ring_close(&d->w.done);
+    bool ended = wait_for(&p, committer_ended, d);
+    atomic_store(&d->committer_stop, true);
+    sm_thread_join(d->committer_thread);
+    return ended;
+}
+
+static int exit_code(struct sm_daemon *d, bool finished)
+{
+    if (atomic_load(&d->w.hung) > 0)
+        return SM_EXIT_INTERNAL;
+    return finished ? SM_EXIT_DRAINED : SM_EXIT_HANDED_BACK;
+}
+
 int sm_daemon_drain(struct sm_daemon *d, bool (*hurry)(void))
 {
+    uint64_t handed_back = 0;
     sm_log(SM_LOG_INFO, "drain begins");
     atomic_store(&d->w.draining, true);
     sm_thread_join(d->fetcher_thread);
     hand_back_ready(d);
     bool finished = finish_runs(d, hurry);
     hand_back_ready(d); /* what a stamp put back in front */
-    sm_ring_close(&d->w.done);
-    struct patience p = patience(d, COMMIT_GRACE_MS, never);
-    bool ended = stamps_ended(d) && wait_for(&p, committer_ended, d);
+    finished = finish_commits(d, finished ? never : hurry) && finished;
     atomic_store(&d->keeper_stop, true);
     sm_thread_join(d->keeper_thread);
-    bool left = ended && sm_keeper_leave(&d->keeper);
+    bool left = sm_keeper_leave(&d->keeper, &handed_back);
     sm_box_close(d->box, left);
-    sm_log(SM_LOG_INFO, "drained", SM_S("left", left && finished ? "nothing" : "jobs handed back"));
-    if (ended)
+    sm_log(SM_LOG_INFO, "drained", SM_N("handed_back", handed_back),
+           SM_S("struck_off", left ? "yes" : "no"));
+    if (atomic_load(&d->stamps_alive) == 0)
         free_all(d);
-    return left && finished ? SM_EXIT_DRAINED : SM_EXIT_HANDED_BACK;
+    return exit_code(d, finished && left && handed_back == 0);
 }

@@ -159,12 +159,25 @@ static void start(struct sm_fetcher *f, int i, size_t share, size_t idle)
         fq->under_way = true;
 }
 
+static void drop(struct sm_intake *in)
+{
+    for (size_t i = 0; i < in->n; i++) {
+        sm_job_free(&in->items[i].job);
+        free(in->items[i].error_text);
+    }
+    in->n = 0;
+}
+
 static void finish(struct sm_fetcher *f, int i, int64_t wait_us)
 {
     struct sm_fetcher_queue *fq = &f->queue[i];
     struct sm_intake in = intake(f, fq->reserved_n);
     struct sm_err err;
     int rc = fq->q->ops->fetch_wait(fq->q, wait_us, &in, &err);
+    if (rc == 0 && fq->link.identity != atomic_load(&f->w->identity.turn)) {
+        drop(&in); /* given to whom this worker was before: others take it from him */
+        rc = sm_err_set(&err, SM_E_CONFLICT, "asked for under another identity");
+    }
     if (rc > 0)
         return;
     fq->under_way = false;
@@ -206,7 +219,7 @@ void sm_fetcher_turn(struct sm_fetcher *f, int64_t wait_us)
     struct sm_worker *w = f->w;
     int n = w->options->queues_n, under_way = 0;
     sm_worker_turned(w, SM_LOOP_FETCHER);
-    bool may = sm_worker_trusts_lease(w) && !atomic_load(&w->draining);
+    bool may = sm_worker_trusts_lease(w) && !atomic_load(&w->draining) && !atomic_load(&w->quiet);
     for (int k = 0; may && k < n; k++) {
         /* their COUNTs together are no more than what is wanted now */
         size_t parts = (size_t)(n - k), want = wanted(f), idle = idle_stamps(w);

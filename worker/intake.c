@@ -1,7 +1,9 @@
 /*
- * Intake: deliveries become slots. What is not due yet is parked, what cannot run (broken envelope,
- * a type this worker does not run) goes straight to DONE with its failure and is committed like any
- * other result; the rest goes into the ready ring, in one put.
+ * Intake: deliveries become slots. What is not due yet is parked; what cannot or must not run
+ * (broken envelope, a type this worker does not run, cancelled, crashed too often) goes straight to
+ * DONE with its end and is committed like any other result; the rest goes into the ready ring, in
+ * one put. A suspect is kept out of the ring, for the keeper to run it alone; a second one is
+ * parked for a moment, for another process or a later time.
  *
  * Thread: the fetcher, and the keeper for what its audit found.
  */
@@ -9,6 +11,8 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "worker/outcome.h"
+#include "worker/suspect.h"
 #include "worker/worker.h"
 
 static void refuse(struct sm_slot *slot, int code, const char *format, const char *name,
@@ -29,6 +33,8 @@ static bool find_type(struct sm_worker *w, struct sm_slot *slot)
 {
     const struct sm_bytes *name = &slot->job.type;
     slot->type = sm_type_find(name->p, name->n);
+    if (slot->type != NULL)
+        slot->type_n = sm_type_number(slot->type);
     if (slot->type == NULL)
         refuse(slot, SM_E_UNKNOWN_TYPE, "is not a type that this worker runs", name->p, name->n,
                sm_type_near(name->p, name->n));
@@ -47,6 +53,7 @@ static void fill(struct sm_worker *w, struct sm_slot *slot, struct sm_delivery *
     atomic_store(&slot->seen_queue, delivery->queue);
     atomic_store(&slot->seen_ms, delivery->entry.ms);
     atomic_store(&slot->seen_seq, delivery->entry.seq);
+    sm_slot_show_job(slot, &delivery->job.id);
     slot->tries = delivery->tries;
     slot->job = delivery->job;
     slot->leased_us = sm_wall_us(w->clock);
@@ -54,24 +61,6 @@ static void fill(struct sm_worker *w, struct sm_slot *slot, struct sm_delivery *
     slot->out.error_text = delivery->error_text;
     sm_slot_charge(&w->slots, slot, delivery->job.memory_size);
     memset(delivery, 0, sizeof *delivery);
-}
-
-/* True when the entry was parked, or is left to the lease because Redis did not answer: either way
- * the slot is free again. */
-static bool park(struct sm_worker *w, struct sm_queue *q, struct sm_stats *stats, uint32_t i)
-{
-    struct sm_slot *slot = &w->slots.slot[i];
-    struct sm_err err;
-    if (slot->job.due_ms <= sm_worker_redis_ms(w))
-        return false;
-    int rc = q->ops->park(q, slot->queue, slot->entry, slot->job.due_ms, slot->tries.attempts,
-                          &slot->tries, &err);
-    if (rc == 0)
-        sm_count(stats, SM_C_PARKED, 1);
-    else if (rc != SM_E_CONFLICT)
-        sm_worker_failed(w, stats, "parking failed", true, &err);
-    sm_slots_release(&w->slots, &i, 1, SM_BY_INTAKE);
-    return true;
 }
 
 size_t sm_slots_reserve(struct sm_worker *w, uint32_t *slots, size_t n)
@@ -84,34 +73,159 @@ void sm_slots_unreserve(struct sm_worker *w, const uint32_t *slots, size_t n)
     sm_ring_put(&w->slots.free, slots, n);
 }
 
+/* What the deliveries of one intake are sorted into. */
+struct sorted {
+    struct sm_worker *w;
+    struct sm_queue *q;
+    struct sm_stats *stats;
+    int queue;
+    uint32_t leased[SM_FETCH_MOST], ready[SM_FETCH_MOST], ended[SM_FETCH_MOST];
+    size_t leased_n, ready_n, ended_n;
+    uint32_t parked[SM_TICK_MOST];
+    struct sm_parking parking[SM_TICK_MOST];
+    size_t parking_n;
+};
+
+/* Parks what has gathered. Where Redis does not answer it is left to the lease and the audit;
+ * either way the slots are free again. */
+static void park_now(struct sorted *s)
+{
+    struct sm_err err;
+    if (s->parking_n == 0)
+        return;
+    if (s->q->ops->park(s->q, s->queue, s->parking, s->parking_n, &err) != 0)
+        sm_worker_failed(s->w, s->stats, "parking failed", true, &err);
+    else
+        sm_count(s->stats, SM_C_PARKED, s->parking_n);
+    sm_slots_release(&s->w->slots, s->parked, s->parking_n, SM_BY_INTAKE);
+    s->parking_n = 0;
+}
+
+static void park(struct sorted *s, uint32_t i, int64_t due_ms)
+{
+    const struct sm_slot *slot = &s->w->slots.slot[i];
+    if (s->parking_n == SM_TICK_MOST)
+        park_now(s);
+    s->parked[s->parking_n] = i;
+    s->parking[s->parking_n++] = (struct sm_parking){.entry = slot->entry,
+                                                     .due_ms = due_ms,
+                                                     .expect_attempts = slot->tries.attempts,
+                                                     .tries = slot->tries};
+}
+
+/* Marks those of the leased that were asked to be cancelled after they were enqueued. Where Redis
+ * does not answer they run, until the keeper asks again. */
+static void mark_cancelled(struct sorted *s)
+{
+    int64_t newest_ms = atomic_load(&s->w->cancel_ms[s->queue]), since_ms[SM_TICK_MOST];
+    struct sm_id jobs[SM_TICK_MOST];
+    struct sm_err err;
+    for (size_t at = 0, n; newest_ms > 0 && at < s->leased_n; at += n) {
+        for (n = 0; n < SM_TICK_MOST && at + n < s->leased_n; n++)
+            jobs[n] = s->w->slots.slot[s->leased[at + n]].job.id;
+        if (s->q->ops->cancelled(s->q, s->queue, jobs, n, since_ms, &err) != 0) {
+            sm_worker_failed(s->w, s->stats, "asking for cancelled jobs failed", true, &err);
+            return;
+        }
+        for (size_t k = 0; k < n; k++) {
+            struct sm_slot *slot = &s->w->slots.slot[s->leased[at + k]];
+            if (since_ms[k] >= (int64_t)slot->entry.ms && since_ms[k] > 0 && slot->out.code == 0)
+                slot->out.code = SM_E_CANCELLED;
+        }
+    }
+}
+
+/* True when another slot holds this entry already: the group was made anew and delivers again what
+ * is in hand. */
+static bool is_in_hand(struct sm_worker *w, uint32_t i)
+{
+    const struct sm_slot *own = &w->slots.slot[i];
+    for (uint32_t k = 0; k < w->slots.n; k++) {
+        struct sm_slot *slot = &w->slots.slot[k];
+        if (k != i && sm_slot_state(slot) != SM_FREE &&
+            atomic_load(&slot->seen_queue) == own->queue &&
+            atomic_load(&slot->seen_ms) == own->entry.ms &&
+            atomic_load(&slot->seen_seq) == own->entry.seq)
+            return true;
+    }
+    return false;
+}
+
+static void bury_crashed(struct sm_slot *slot)
+{
+    struct sm_err err;
+    sm_err_set(
+        &err, SM_E_CRASHED,
+        "its worker died %d times while it alone was running, %d of them by a fatal signal or "
+        "for memory",
+        slot->tries.crashes, slot->tries.evident);
+    slot->out.code = SM_E_CRASHED;
+    slot->out.error_text = strdup(err.text);
+}
+
+/* A suspect becomes the one in hand, or waits elsewhere. */
+static void keep_suspect(struct sorted *s, uint32_t i)
+{
+    uint32_t none = 0;
+    if (atomic_load(&s->w->draining) ||
+        !atomic_compare_exchange_strong(&s->w->suspect, &none, SM_SUSPECT_TAKEN)) {
+        park(s, i, sm_suspect_later_ms(s->w));
+        return;
+    }
+    sm_slot_move(&s->w->slots, i, SM_READY, SM_BY_INTAKE);
+    atomic_store(&s->w->suspect, i + 1);
+}
+
+static void sort_one(struct sorted *s, uint32_t i)
+{
+    struct sm_slot *slot = &s->w->slots.slot[i];
+    if (slot->out.code == 0 && slot->job.due_ms > sm_worker_redis_ms(s->w)) {
+        park(s, i, slot->job.due_ms);
+        return;
+    }
+    if (slot->out.code == 0 && sm_outcome_crashed(&slot->tries))
+        bury_crashed(slot);
+    if (slot->out.code == 0 && find_type(s->w, slot)) {
+        if (sm_tries_suspect(&slot->tries)) {
+            keep_suspect(s, i);
+        } else {
+            sm_slot_move(&s->w->slots, i, SM_READY, SM_BY_INTAKE);
+            s->ready[s->ready_n++] = i;
+        }
+        return;
+    }
+    sm_slot_move(&s->w->slots, i, SM_DONE, SM_BY_INTAKE);
+    s->ended[s->ended_n++] = i;
+}
+
 void sm_intake_take(struct sm_worker *w, struct sm_queue *q, struct sm_stats *stats,
                     struct sm_intake *in, const uint32_t *slots, size_t slots_n, bool first)
 {
-    uint32_t ready[SM_FETCH_MOST], refused[SM_FETCH_MOST];
-    size_t ready_n = 0, refused_n = 0;
+    struct sorted s = {.w = w, .q = q, .stats = stats};
     SM_ASSERT(in->n <= slots_n && slots_n <= SM_FETCH_MOST);
     sm_slots_unreserve(w, slots + in->n, slots_n - in->n);
     for (size_t k = 0; k < in->n; k++) {
-        struct sm_slot *slot = &w->slots.slot[slots[k]];
-        fill(w, slot, &in->items[k]);
+        bool repeated = in->items[k].repeated;
+        s.queue = in->items[k].queue;
+        fill(w, &w->slots.slot[slots[k]], &in->items[k]);
         sm_slot_move(&w->slots, slots[k], SM_LEASED, SM_BY_INTAKE);
-        if (slot->out.code == 0 && park(w, q, stats, slots[k]))
-            continue;
-        bool runs = slot->out.code == 0 && find_type(w, slot);
-        sm_slot_move(&w->slots, slots[k], runs ? SM_READY : SM_DONE, SM_BY_INTAKE);
-        if (runs)
-            ready[ready_n++] = slots[k];
+        if (repeated && is_in_hand(w, slots[k]))
+            sm_slots_release(&w->slots, &slots[k], 1, SM_BY_INTAKE);
         else
-            refused[refused_n++] = slots[k];
+            s.leased[s.leased_n++] = slots[k];
     }
     sm_count(stats, SM_C_LEASED, in->n);
-    sm_count(stats, SM_C_REFUSED, refused_n);
-    if (first)
-        sm_ring_put_front(&w->ready, ready, ready_n);
-    else
-        sm_ring_put(&w->ready, ready, ready_n);
-    sm_ring_put(&w->done, refused, refused_n);
     in->n = 0;
+    mark_cancelled(&s);
+    for (size_t k = 0; k < s.leased_n; k++)
+        sort_one(&s, s.leased[k]);
+    park_now(&s);
+    sm_count(stats, SM_C_REFUSED, s.ended_n);
+    if (first)
+        sm_ring_put_front(&w->ready, s.ready, s.ready_n);
+    else
+        sm_ring_put(&w->ready, s.ready, s.ready_n);
+    sm_ring_put(&w->done, s.ended, s.ended_n);
 }
 
 void sm_hand_back(struct sm_worker *w, struct sm_queue *q, struct sm_stats *stats,

@@ -2,19 +2,35 @@
  * The keeper. It beats only while every loop has turned within its bound: a daemon that hangs must
  * look dead. Nothing it does waits for a handler, for PostgreSQL, or for more than a read time-out
  * of Redis.
+ *
+ * The lease is trusted again after a gap only once an audit has said what is still ours; a worker
+ * that finds itself struck off drops what it holds and goes on as somebody new.
  */
 #include "worker/keeper.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/uuid.h"
+#include "worker/suspect.h"
 
 #define REPORT_TTL_MS 15000
+#define WATCH_US 200000
 #define LOST_AGAIN_US 50000
 
-int sm_keeper_init(struct sm_keeper *k, struct sm_worker *w, const struct sm_box *box,
+void sm_keeper_fresh_name(char name[40])
+{
+    unsigned char random[8];
+    sm_random(random, sizeof random);
+    name[0] = 'w';
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(name + 1 + 2 * i, 3, "%02x", random[i]);
+}
+
+int sm_keeper_init(struct sm_keeper *k, struct sm_worker *w, struct sm_box *box,
                    const struct sm_box_label *label)
 {
     memset(k, 0, sizeof *k);
@@ -25,7 +41,9 @@ int sm_keeper_init(struct sm_keeper *k, struct sm_worker *w, const struct sm_box
     k->q = w->seams.open_queue(w->seams.arg);
     k->items = calloc(SM_TICK_MOST, sizeof *k->items);
     k->lost = calloc(SM_SLOTS, sizeof *k->lost);
-    return k->q == NULL || k->items == NULL || k->lost == NULL ? SM_E_NO_MEMORY : 0;
+    k->peers = calloc(SM_PEERS_MOST, sizeof *k->peers);
+    bool fine = k->q != NULL && k->items != NULL && k->lost != NULL && k->peers != NULL;
+    return fine ? 0 : SM_E_NO_MEMORY;
 }
 
 void sm_keeper_free(struct sm_keeper *k)
@@ -34,9 +52,11 @@ void sm_keeper_free(struct sm_keeper *k)
         k->q->ops->close(k->q);
     free(k->items);
     free(k->lost);
+    free(k->peers);
+    free(k->watched);
 }
 
-static void failed(struct sm_keeper *k, const char *what, const struct sm_err *err)
+void sm_keeper_failed(struct sm_keeper *k, const char *what, const struct sm_err *err)
 {
     sm_link_set_down(&k->link, sm_mono_us(k->w->clock));
     sm_worker_failed(k->w, k->stats, what, true, err);
@@ -69,45 +89,78 @@ static void report(struct sm_keeper *k)
     const char *const pairs[] = {"host",   host,   "pid",     pid,    "version", STAMPMILL_VERSION,
                                  "stamps", stamps, "running", running};
     if (k->q->ops->report(k->q, pairs, sizeof pairs / sizeof *pairs / 2, REPORT_TTL_MS, &err) != 0)
-        failed(k, "report failed", &err);
+        sm_keeper_failed(k, "report failed", &err);
+}
+
+/* Others took this worker for dead: what it holds is theirs. Under the old name nothing can be done
+ * any more; what that still owns goes back at once. */
+static void take_new_identity(struct sm_keeper *k)
+{
+    static const struct sm_doubt none;
+    struct sm_worker *w = k->w;
+    char old[40], fresh[40];
+    uint64_t moved;
+    sm_worker_name(w, old);
+    sm_keeper_fresh_name(fresh);
+    sm_log(SM_LOG_WARN, "taken for dead by others: goes on under a new identity", SM_S("was", old),
+           SM_S("is", fresh));
+    sm_keeper_give_up_all(k);
+    sm_worker_rename(w, fresh);
+    if (k->box != NULL)
+        sm_box_rename(k->box, fresh);
+    memset(k->known, 0, sizeof k->known);
+    k->steady_us = 0;
+    sm_count(k->stats, SM_C_RENAMED, 1);
+    for (int i = 0; i < w->options->queues_n; i++)
+        if (sm_queue_ready(w, k->q, &k->link, k->stats))
+            sm_keeper_empty(k, i, old, -1, &none, &moved);
+}
+
+/* One beat in each queue. False when Redis did not answer, or this worker is somebody new now. */
+static bool beat_all(struct sm_keeper *k)
+{
+    struct sm_worker *w = k->w;
+    int64_t wall = sm_wall_us(w->clock);
+    for (int i = 0; i < w->options->queues_n; i++) {
+        struct sm_beat answer;
+        struct sm_err err;
+        int rc = k->q->ops->beat(k->q, i, w->options->lease_ms, &answer, &err);
+        if (rc == 0 && answer.group_missing)
+            rc = sm_err_set(&err, SM_E_NO_GROUP, "queue %s: group or meta is gone; made anew",
+                            w->options->queues[i]);
+        if (rc != 0) {
+            sm_keeper_failed(k, "beat failed", &err);
+            return false;
+        }
+        if (k->known[i] && answer.last_seen_ms == 0) {
+            take_new_identity(k);
+            return false;
+        }
+        k->known[i] = true;
+        atomic_store(&w->paused[i], answer.paused);
+        atomic_store(&w->cancel_ms[i], answer.cancel_ms);
+        atomic_store(&w->redis_ahead_us, answer.redis_ms * 1000 - wall);
+    }
+    return true;
 }
 
 static void beat(struct sm_keeper *k)
 {
     struct sm_worker *w = k->w;
-    int64_t began = sm_mono_us(w->clock), wall = sm_wall_us(w->clock);
-    for (int i = 0; i < w->options->queues_n; i++) {
-        struct sm_beat answer;
-        struct sm_err err;
-        int rc = k->q->ops->beat(k->q, i, &answer, &err);
-        if (rc == 0 && answer.group_missing)
-            rc = sm_err_set(&err, SM_E_NO_GROUP, "queue %s: group or meta is gone; made anew",
-                            w->options->queues[i]);
-        if (rc != 0) {
-            failed(k, "beat failed", &err);
-            return;
-        }
-        atomic_store(&w->paused[i], answer.paused);
-        atomic_store(&w->redis_ahead_us, answer.redis_ms * 1000 - wall);
+    int64_t began = sm_mono_us(w->clock);
+    bool trusted = sm_worker_trusts_lease(w);
+    if (!beat_all(k))
+        return;
+    if (!trusted) {
+        k->steady_us = began;
+        if (!sm_keeper_audit(k))
+            return; /* what is still ours is not known: nothing is started */
     }
     atomic_store(&w->beat_us, began);
     k->beat_us = began + w->options->lease_ms * 1000 / 5;
+    if (k->box != NULL)
+        sm_box_note_oom(k->box);
     report(k);
-}
-
-/* Asks handlers past their timeout to stop. */
-static void watch(struct sm_keeper *k, int64_t now)
-{
-    struct sm_slots *slots = &k->w->slots;
-    if (atomic_load(&slots->running) == 0)
-        return;
-    for (uint32_t i = 0; i < slots->n; i++) {
-        struct sm_slot *slot = &slots->slot[i];
-        int none = 0;
-        if (sm_slot_state(slot) == SM_RUNNING &&
-            now - atomic_load(&slot->since_us) > atomic_load(&slot->timeout_us))
-            atomic_compare_exchange_strong(&slot->stop, &none, SM_E_TIMED_OUT);
-    }
 }
 
 /* Once a lease; sooner when something seems lost: when it may be taken in, and again and again
@@ -123,22 +176,36 @@ static int64_t next_audit(const struct sm_keeper *k, int64_t now)
     return next;
 }
 
+static void audit(struct sm_keeper *k, int64_t now)
+{
+    if (!sm_keeper_audit(k))
+        atomic_store(&k->w->audit_wanted, true);
+    k->audit_us = next_audit(k, now);
+}
+
 void sm_keeper_turn(struct sm_keeper *k)
 {
     struct sm_worker *w = k->w;
-    int64_t now = sm_mono_us(w->clock);
-    watch(k, now);
+    int64_t now = sm_mono_us(w->clock), often_us = w->options->lease_ms * 1000 / 20;
+    sm_keeper_watch(k, now);
     if (!sm_queue_ready(w, k->q, &k->link, k->stats))
         return;
     if (now >= k->beat_us && loops_turn(k, now))
         beat(k);
     if (k->link.up && now >= k->box_us) {
         sm_keeper_take_over(k);
-        k->box_us = now + w->options->lease_ms * 1000 / 5;
+        k->box_us = now + often_us;
     }
-    if (k->link.up && (atomic_exchange(&w->audit_wanted, false) || now >= k->audit_us)) {
-        if (!sm_keeper_audit(k))
-            atomic_store(&w->audit_wanted, true);
-        k->audit_us = next_audit(k, now);
+    if (k->link.up && (atomic_exchange(&w->audit_wanted, false) || now >= k->audit_us))
+        audit(k, now);
+    if (k->link.up && sm_worker_trusts_lease(w) && now >= k->census_us) {
+        sm_keeper_judge(k);
+        k->census_us = now + often_us;
+    }
+    if (k->link.up && sm_worker_trusts_lease(w))
+        sm_keeper_suspect(k, now);
+    if (k->link.up && now >= k->watch_us) {
+        sm_keeper_watch_queue(k);
+        k->watch_us = now + WATCH_US;
     }
 }

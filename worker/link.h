@@ -11,7 +11,8 @@
 struct sm_link {
     bool up;
     int failures;
-    int64_t retry_us; /* monotonic */
+    int64_t retry_us;  /* monotonic */
+    uint32_t identity; /* the worker's turn of identity under which it was opened */
 };
 
 static inline bool sm_link_due(const struct sm_link *link, int64_t now_us)

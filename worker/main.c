@@ -8,23 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "worker/daemon.h"
 
-static sigset_t drain_signals;
+static sigset_t signals;
 
 static int usage(void)
 {
     printf("Usage: stampmilld [settings]\n\n"
            "Takes jobs from Redis queues, runs them on every core, stores each result in "
            "PostgreSQL once.\n"
-           "TERM or INT drains; a second one hurries.\n\n"
+           "TERM or INT drains; a second one hurries. TSTP stops fetching, CONT goes on.\n\n"
            "  --help            this text\n"
            "  --version         the version\n"
            "  --print-config    the settings in force with their origin, secrets masked\n\n");
     sm_options_help(stdout);
-    printf("\nExit: 0 drained, 64 usage, 69 Redis or PostgreSQL unreachable, 70 internal,\n"
-           "75 drained with jobs handed back, 78 configuration or schema.\n");
+    printf("\nExit: 0 drained, 64 usage, 69 Redis or PostgreSQL unreachable, 70 internal, or a "
+           "handler\n"
+           "that never returned, 75 drained with jobs handed back, 78 configuration or schema.\n");
     return 0;
 }
 
@@ -53,10 +55,11 @@ static bool take_word(int *argc, char **argv, const char *word)
  */
 static void block_signals(void)
 {
-    sigemptyset(&drain_signals);
-    sigaddset(&drain_signals, SIGTERM);
-    sigaddset(&drain_signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &drain_signals, NULL);
+    static const int ours[] = {SIGTERM, SIGINT, SIGTSTP, SIGCONT};
+    sigemptyset(&signals);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        sigaddset(&signals, ours[i]);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -67,10 +70,36 @@ static void return_large_blocks(void)
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
 }
 
+/* The next signal within `ms`; 0 when none came. */
+static int next_signal(long ms)
+{
+    struct timespec wait = {ms / 1000, ms % 1000 * 1000000};
+    int number = sigtimedwait(&signals, NULL, &wait);
+    return number > 0 ? number : 0;
+}
+
 static bool another_signal(void)
 {
-    struct timespec now = {0, 0};
-    return sigtimedwait(&drain_signals, NULL, &now) > 0;
+    int number = next_signal(0);
+    return number == SIGTERM || number == SIGINT;
+}
+
+static void set_quiet(struct sm_daemon *daemon, bool quiet)
+{
+    if (atomic_exchange(&daemon->w.quiet, quiet) != quiet)
+        sm_log(SM_LOG_INFO, quiet ? "quiet: fetching stopped" : "fetching again");
+}
+
+/* Until the daemon is to end: asked to, or because a handler never returned. */
+static void wait_for_the_end(struct sm_daemon *daemon)
+{
+    while (atomic_load(&daemon->w.hung) == 0) {
+        int number = next_signal(200);
+        if (number == SIGTERM || number == SIGINT)
+            return;
+        if (number != 0)
+            set_quiet(daemon, number == SIGTSTP);
+    }
 }
 
 static int fail(const struct sm_err *err)
@@ -84,7 +113,6 @@ int main(int argc, char **argv)
     static struct sm_options options;
     static struct sm_daemon daemon;
     struct sm_err err;
-    int signal_number;
     if (is_word(argc, argv, "--help") || is_word(argc, argv, "-h"))
         return usage();
     if (is_word(argc, argv, "--version"))
@@ -99,7 +127,9 @@ int main(int argc, char **argv)
     return_large_blocks();
     if (sm_daemon_start(&daemon, &options, &err) != 0)
         return fail(&err);
-    if (sigwait(&drain_signals, &signal_number) != 0)
-        return SM_EXIT_INTERNAL;
-    return sm_daemon_drain(&daemon, another_signal);
+    wait_for_the_end(&daemon);
+    int code = sm_daemon_drain(&daemon, another_signal);
+    if (code == SM_EXIT_INTERNAL)
+        _exit(code); /* a handler still runs: nothing may be taken down under it */
+    return code;
 }

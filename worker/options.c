@@ -115,6 +115,10 @@ static void read_plain(struct sm_options *options)
     options->memory = (size_t)number(SET_MEMORY);
     options->lease_ms = number(SET_LEASE);
     options->shutdown_ms = number(SET_SHUTDOWN_TIMEOUT);
+    options->grace_ms = number(SET_JOB_GRACE);
+    options->max_attempts = (int)number(SET_MAX_ATTEMPTS);
+    options->backoff_ms = number(SET_BACKOFF);
+    options->backoff_max_ms = number(SET_BACKOFF_MAX);
     options->limits.input = (size_t)number(SET_JOB_INPUT);
     options->limits.output = (size_t)number(SET_JOB_RESULT);
     options->limits.memory = (size_t)number(SET_JOB_MEMORY);

@@ -20,7 +20,9 @@ struct sm_options {
     int queues_n;
     int stamps;
     size_t memory;
-    int64_t lease_ms, shutdown_ms;
+    int64_t lease_ms, shutdown_ms, grace_ms;
+    int64_t backoff_ms, backoff_max_ms; /* of attempts, where the job does not say */
+    int max_attempts;
     struct sm_limits limits; /* of a job, where its type says no less */
     char runtime_dir[200];
     enum sm_log_level log_level;

@@ -1,7 +1,7 @@
 /*
- * Rows: what a finished slot looks like in PostgreSQL. Nothing is copied but the envelopes of jobs
- * that did not succeed, which are written out anew (cut at 1 MiB) so that they can be inspected and
- * retried.
+ * Rows: what a finished slot, or a failed attempt that is tried again, looks like in PostgreSQL.
+ * Nothing is copied but the envelopes of jobs that did not succeed, which are written out anew (cut
+ * at 1 MiB) so that they can be inspected and retried.
  */
 #include <string.h>
 
@@ -27,6 +27,15 @@ static struct sm_bytes error_of(const struct sm_slot *slot)
                                                 : sm_error_text(slot->out.code));
 }
 
+/* A run that failed, for now or for good; not one that was cancelled, ran out of time between two
+ * attempts, or only asked to be run again. */
+static bool is_attempt(const struct sm_slot *slot)
+{
+    bool for_good =
+        sm_error_class(slot->out.code) == SM_CLASS_JOB && slot->out.code != SM_E_EXPIRED;
+    return slot->started_us != 0 && (for_good || slot->next.attempts > slot->tries.attempts);
+}
+
 static void build_attempt(struct sm_committer *c, const struct sm_slot *slot)
 {
     c->attempts[c->attempts_n++] = (struct sm_attempt){
@@ -41,24 +50,26 @@ static void build_attempt(struct sm_committer *c, const struct sm_slot *slot)
     };
 }
 
-static void build_failure(struct sm_committer *c, size_t k, const struct sm_slot *slot)
+static void build_failure(struct sm_committer *c, size_t row_n, const struct sm_slot *slot)
 {
-    struct sm_row *row = &c->rows[k];
+    struct sm_row *row = &c->rows[row_n];
     row->error_code = sm_error_name(slot->out.code);
     row->error_text = error_of(slot);
-    c->envelope_at[k] = c->envelopes.size;
+    c->envelope_at[row_n] = c->envelopes.size;
     if (sm_job_encode(&slot->job, ENVELOPE_MOST, &c->envelopes) == 0)
-        c->envelope_size[k] = c->envelopes.size - c->envelope_at[k];
-    if (slot->started_us != 0)
-        build_attempt(c, slot);
+        c->envelope_size[row_n] = c->envelopes.size - c->envelope_at[row_n];
 }
 
-static void build(struct sm_committer *c, size_t k)
+static void build_row(struct sm_committer *c, size_t k)
 {
     const struct sm_slot *slot = &c->w->slots.slot[c->batch[k]];
     const char *queue = c->w->options->queues[slot->queue];
     bool ran = slot->started_us != 0;
-    c->rows[k] = (struct sm_row){
+    size_t n = c->rows_n++;
+    c->slot_of_row[n] = k;
+    c->row_of[n] = &c->rows[n];
+    c->envelope_size[n] = 0;
+    c->rows[n] = (struct sm_row){
         .id = slot->job.id,
         .state = sm_slot_end(slot),
         .life = slot->job.life,
@@ -75,22 +86,24 @@ static void build(struct sm_committer *c, size_t k)
         .tags = slot->job.tags,
     };
     if (slot->out.content_type != NULL && slot->out.body == NULL)
-        c->rows[k].body.p = ""; /* an empty body is not an absent one */
+        c->rows[n].body.p = ""; /* an empty body is not an absent one */
     if (slot->out.code != 0)
-        build_failure(c, k, slot);
+        build_failure(c, n, slot);
 }
 
 void sm_rows_build(struct sm_committer *c)
 {
     sm_buf_clear(&c->envelopes);
-    c->attempts_n = 0;
+    c->attempts_n = c->rows_n = 0;
     for (size_t k = 0; k < c->batch_n; k++) {
-        c->envelope_size[k] = 0;
-        build(c, k);
-        c->row_of[k] = &c->rows[k];
+        const struct sm_slot *slot = &c->w->slots.slot[c->batch[k]];
+        if (c->outcome[k] == SM_OUTCOME_ROW)
+            build_row(c, k);
+        if (is_attempt(slot))
+            build_attempt(c, slot);
     }
-    for (size_t k = 0; k < c->batch_n; k++) /* only now: the buffer no longer moves */
-        if (c->envelope_size[k] > 0)
-            c->rows[k].envelope =
-                (struct sm_bytes){c->envelopes.data + c->envelope_at[k], c->envelope_size[k]};
+    for (size_t n = 0; n < c->rows_n; n++) /* only now: the buffer no longer moves */
+        if (c->envelope_size[n] > 0)
+            c->rows[n].envelope =
+                (struct sm_bytes){c->envelopes.data + c->envelope_at[n], c->envelope_size[n]};
 }

@@ -15,10 +15,10 @@ static const uint8_t legal[SM_SLOT_STATES][SM_SLOT_STATES] = {
                    [SM_DONE] = SM_BY_INTAKE,  /* refused at delivery */
                    [SM_FREE] = SM_BY_INTAKE}, /* parked */
     [SM_READY] = {[SM_RUNNING] = SM_BY_STAMP,
-                  [SM_FREE] = SM_BY_INTAKE | SM_BY_STAMP | SM_BY_DRAIN}, /* handed back, given up */
-    [SM_RUNNING] = {[SM_DONE] = SM_BY_STAMP},
-    [SM_DONE] =
-        {[SM_STORED] = SM_BY_COMMITTER, [SM_FREE] = SM_BY_COMMITTER}, /* stopped, given up */
+                  [SM_FREE] = SM_BY_KEEPER | SM_BY_STAMP | SM_BY_DRAIN}, /* handed back, given up */
+    [SM_RUNNING] = {[SM_DONE] = SM_BY_STAMP | SM_BY_KEEPER}, /* keeper: it never returned */
+    [SM_DONE] = {[SM_STORED] = SM_BY_COMMITTER, [SM_FREE] = SM_BY_COMMITTER}, /* parked, stopped,
+                                                                                 given up */
     [SM_STORED] = {[SM_SETTLED] = SM_BY_COMMITTER},
     [SM_SETTLED] = {[SM_FREE] = SM_BY_COMMITTER},
 };
@@ -56,17 +56,26 @@ static void slot_empty(struct sm_slot *slot)
     sm_run_out_free(&slot->out);
     memset(&slot->tries, 0, sizeof slot->tries);
     slot->type = NULL;
-    slot->started_us = slot->finished_us = slot->cpu_us = 0;
+    slot->started_us = slot->finished_us = slot->cpu_us = slot->due_ms = 0;
     slot->bytes = slot->result = 0;
     atomic_store(&slot->stop, 0);
     atomic_store(&slot->given_up, 0);
+    atomic_store(&slot->lone, 0);
+    atomic_store(&slot->claim, SM_CLAIM_OPEN);
     atomic_fetch_add(&slot->life, 1);
+}
+
+/* A handler that never returned may still read its input: nothing of it is freed or used again. */
+static bool is_hung(const struct sm_slot *slot)
+{
+    return atomic_load(&slot->claim) == SM_CLAIM_KEEPER;
 }
 
 void sm_slots_free(struct sm_slots *slots)
 {
     for (uint32_t i = 0; i < slots->n; i++)
-        slot_empty(&slots->slot[i]);
+        if (!is_hung(&slots->slot[i]))
+            slot_empty(&slots->slot[i]);
     free(slots->slot);
     sm_ring_free(&slots->free);
     memset(slots, 0, sizeof *slots);
@@ -89,14 +98,20 @@ void sm_slot_move(struct sm_slots *slots, uint32_t i, enum sm_slot_state to, enu
 
 void sm_slots_release(struct sm_slots *slots, const uint32_t *items, size_t n, enum sm_mover by)
 {
+    size_t from = 0; /* of the run that goes back to use together */
     for (size_t k = 0; k < n; k++) {
         struct sm_slot *slot = &slots->slot[items[k]];
-        atomic_fetch_sub(&slots->bytes, slot->bytes);
-        atomic_fetch_sub(&slots->result, slot->result);
-        slot_empty(slot);
+        if (is_hung(slot)) {
+            sm_ring_put(&slots->free, items + from, k - from);
+            from = k + 1;
+        } else {
+            atomic_fetch_sub(&slots->bytes, slot->bytes);
+            atomic_fetch_sub(&slots->result, slot->result);
+            slot_empty(slot);
+        }
         sm_slot_move(slots, items[k], SM_FREE, by);
     }
-    sm_ring_put(&slots->free, items, n);
+    sm_ring_put(&slots->free, items + from, n - from);
 }
 
 void sm_slot_charge(struct sm_slots *slots, struct sm_slot *slot, size_t bytes)

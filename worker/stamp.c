@@ -2,16 +2,23 @@
  * A stamp: takes jobs from the ready ring, runs their handlers, puts them into the done ring. Never
  * touches the network.
  *
- * Tiny jobs are taken several at once, so that lock and wake-up are paid per batch; a batch whose
- * jobs turn out long is put back in front for the other stamps.
+ * Tiny jobs are taken several at once, so that lock and wake-up are paid per batch; what may turn
+ * out long is taken alone, and a batch that does is put back in front for the other stamps.
+ *
+ * A handler that does not return past its timeout and grace costs its stamp: the keeper ends the
+ * run in its place, and should the handler ever come back, its thread leaves the slot alone and
+ * ends.
  */
 #include <poll.h>
 #include <string.h>
 
+#include "worker/fault.h"
 #include "worker/worker.h"
 
 #define BATCH_NS 1000000 /* a batch is about a millisecond of work */
-#define HOLD_MS 10       /* how often a stamp looks whether it may start jobs again */
+#define SMALL_NS 200000
+#define SMALL_INPUT 65536
+#define HOLD_MS 10 /* how often a stamp looks whether it may start jobs again */
 
 int sm_stamp_init(struct sm_stamp *stamp, struct sm_worker *w, int number)
 {
@@ -55,11 +62,10 @@ static struct sm_run_in input_of(struct sm_worker *w, struct sm_slot *slot)
 }
 
 /* A moving mean over about 64 runs; a lost update among stamps does not matter. */
-static void note_run(struct sm_worker *w, int64_t run_us)
+static void note_run(_Atomic int64_t *mean_ns, int64_t run_us)
 {
-    int64_t mean = atomic_load_explicit(&w->mean_run_ns, memory_order_relaxed);
-    atomic_store_explicit(&w->mean_run_ns, mean + (run_us * 1000 - mean) / 64,
-                          memory_order_relaxed);
+    int64_t mean = atomic_load_explicit(mean_ns, memory_order_relaxed);
+    atomic_store_explicit(mean_ns, mean + (run_us * 1000 - mean) / 64, memory_order_relaxed);
 }
 
 static void account(struct sm_stamp *stamp, struct sm_slot *slot, int64_t run_us)
@@ -71,30 +77,53 @@ static void account(struct sm_stamp *stamp, struct sm_slot *slot, int64_t run_us
     sm_hist_add(&stats->wait, waited < 0 ? 0 : waited, 1); /* the producer's clock may be ahead */
     atomic_fetch_add_explicit(&stats->cpu_us, (uint64_t)slot->cpu_us, memory_order_relaxed);
     sm_slot_charge_result(&stamp->w->slots, slot, slot->out.result_size + slot->out.body_size);
-    note_run(stamp->w, run_us);
+    note_run(&stamp->w->mean_run_ns, run_us);
+    note_run(&stamp->w->mean_type_ns[slot->type_n], run_us);
 }
 
-/* Runs one job. *cpu_us is the thread's CPU time, read once between two jobs. */
-static void run(struct sm_stamp *stamp, uint32_t i, int64_t *cpu_us)
+/* Whose run this is to end: false when the keeper has said for us that it never returned. */
+static bool claim(struct sm_slot *slot)
+{
+    uint8_t open = SM_CLAIM_OPEN;
+    return atomic_compare_exchange_strong(&slot->claim, &open, SM_CLAIM_STAMP);
+}
+
+/* Runs one job. *cpu_us is the thread's CPU time, read once between two jobs. False when the slot
+ * is no longer this stamp's. */
+static bool run(struct sm_stamp *stamp, uint32_t i, int64_t *cpu_us)
 {
     struct sm_worker *w = stamp->w;
     struct sm_slot *slot = &w->slots.slot[i];
     struct sm_run_in in = input_of(w, slot);
+    struct sm_run_out out = {.code = SM_E_EXPIRED};
     int64_t began = sm_mono_us(w->clock);
     slot->started_us = sm_wall_us(w->clock);
     atomic_store(&slot->timeout_us, in.limits.timeout_ms * 1000);
     atomic_store(&slot->since_us, began);
     sm_slot_move(&w->slots, i, SM_RUNNING, SM_BY_STAMP);
-    if (slot->job.expires_ms > 0 && slot->started_us / 1000 >= slot->job.expires_ms)
-        slot->out.code = SM_E_EXPIRED;
-    else
-        sm_runner_run(stamp->runner, &in, &slot->out);
+    sm_fault_running(i);
+    if (slot->job.expires_ms == 0 || slot->started_us / 1000 < slot->job.expires_ms)
+        sm_runner_run(stamp->runner, &in, &out);
+    sm_fault_running(SM_FAULT_NONE);
     int64_t ran = sm_mono_us(w->clock) - began, cpu = sm_thread_cpu_us();
+    if (!claim(slot)) {
+        sm_run_out_free(&out);
+        return false;
+    }
+    slot->out = out;
     slot->finished_us = slot->started_us + ran;
     slot->cpu_us = cpu - *cpu_us;
     *cpu_us = cpu;
     account(stamp, slot, ran);
     sm_slot_move(&w->slots, i, SM_DONE, SM_BY_STAMP);
+    return true;
+}
+
+/* A run after which others may be kept waiting without harm. */
+static bool is_small(struct sm_worker *w, const struct sm_slot *slot)
+{
+    int64_t each = atomic_load_explicit(&w->mean_type_ns[slot->type_n], memory_order_relaxed);
+    return slot->job.input.n <= SMALL_INPUT && each <= SMALL_NS;
 }
 
 /* Small inputs can have large results, and these wait for their commit: no run begins while its
@@ -105,30 +134,74 @@ static bool has_room(const struct sm_worker *w)
            atomic_load(&w->slots.bytes) + w->options->limits.output <= w->options->memory;
 }
 
-bool sm_stamp_turn(struct sm_stamp *stamp, int64_t wait_us)
+/* Under hush only the lone suspect may start: brings it to the front. */
+static size_t only_lone(struct sm_stamp *stamp, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        if (atomic_load(&stamp->w->slots.slot[stamp->items[k]].lone) != 0) {
+            uint32_t lone = stamp->items[k];
+            stamp->items[k] = stamp->items[0];
+            stamp->items[0] = lone;
+            return 1;
+        }
+    return 0;
+}
+
+/* How many of the n in hand this stamp takes on: one that may be long is taken alone, so that
+ * nothing waits behind it. */
+static size_t may_start(struct sm_stamp *stamp, size_t n)
 {
     struct sm_worker *w = stamp->w;
-    size_t n = sm_ring_take(&w->ready, stamp->items, batch_size(w), wait_us), done = 0, k = 0;
-    if (n == 0)
-        return !sm_ring_closed(&w->ready);
-    if (!sm_worker_trusts_lease(w) || !has_room(w)) {
-        sm_ring_put_front(&w->ready, stamp->items, n);
-        if (wait_us != 0)
-            poll(NULL, 0, HOLD_MS);
-        return true;
-    }
+    size_t k = 0;
+    if (!sm_worker_trusts_lease(w) || !has_room(w))
+        return 0;
+    if (atomic_load(&w->hush))
+        return only_lone(stamp, n);
+    while (k < n && is_small(w, &w->slots.slot[stamp->items[k]]))
+        k++;
+    return k == 0 ? 1 : k;
+}
+
+/* Runs n jobs in hand. False when this stamp has lost its slot to the keeper. */
+static bool run_batch(struct sm_stamp *stamp, size_t n)
+{
+    struct sm_worker *w = stamp->w;
     int64_t began = sm_mono_us(w->clock), cpu_us = sm_thread_cpu_us();
-    for (; k < n && (k == 0 || (has_room(w) && sm_mono_us(w->clock) - began < BATCH_NS / 1000));
-         k++) {
+    size_t done_n = 0, k = 0;
+    bool mine = true;
+    for (; mine && k < n; k++) {
+        if (k > 0 && (atomic_load(&w->hush) || !has_room(w) ||
+                      sm_mono_us(w->clock) - began > BATCH_NS / 1000))
+            break;
         if (atomic_load(&w->slots.slot[stamp->items[k]].given_up)) {
+            sm_count(stamp->stats, SM_C_GIVEN_UP, 1);
             sm_slots_release(&w->slots, &stamp->items[k], 1, SM_BY_STAMP);
             continue;
         }
-        run(stamp, stamp->items[k], &cpu_us);
-        stamp->done[done++] = stamp->items[k];
+        mine = run(stamp, stamp->items[k], &cpu_us);
+        if (mine)
+            stamp->done[done_n++] = stamp->items[k];
     }
     if (k < n)
         sm_ring_put_front(&w->ready, &stamp->items[k], n - k);
-    sm_ring_put(&w->done, stamp->done, done);
-    return true;
+    sm_ring_put(&w->done, stamp->done, done_n);
+    return mine;
+}
+
+bool sm_stamp_turn(struct sm_stamp *stamp, int64_t wait_us)
+{
+    struct sm_worker *w = stamp->w;
+    size_t n = sm_ring_take(&w->ready, stamp->items, batch_size(w), wait_us);
+    if (n == 0)
+        return !sm_ring_closed(&w->ready);
+    atomic_fetch_add(&w->busy, 1); /* before hush is looked at: the keeper does it the other way */
+    size_t may = may_start(stamp, n);
+    if (may < n)
+        sm_ring_put_front(&w->ready, &stamp->items[may], n - may);
+    bool mine = may == 0 || run_batch(stamp, may);
+    if (mine)
+        atomic_fetch_sub(&w->busy, 1);
+    if (may == 0 && wait_us != 0)
+        poll(NULL, 0, HOLD_MS);
+    return mine;
 }

@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/oom.h"
 #include "base/thread.h"
-#include "base/uuid.h"
 #include "queue/redis.h"
 #include "store/pg.h"
 #include "worker/daemon.h"
+#include "worker/fault.h"
 
 #define START_WAIT_MS 3000
 
@@ -36,8 +37,10 @@ static struct sm_queue *open_queue(void *arg)
 {
     struct sm_daemon *d = arg;
     const struct sm_options *o = d->w.options;
+    char name[40];
+    sm_worker_name(&d->w, name);
     struct sm_redis_options redis = {.url = o->redis_url,
-                                     .worker = d->w.name,
+                                     .worker = name,
                                      .queues = o->queues,
                                      .queues_n = o->queues_n,
                                      .entry_limit = sm_options_entry_limit(o),
@@ -57,12 +60,8 @@ static struct sm_store *open_store(void *arg)
 /* A random name, and which Redis it works for. */
 static void make_label(struct sm_box_label *label, const struct sm_options *o)
 {
-    unsigned char random[8];
     memset(label, 0, sizeof *label);
-    sm_random(random, sizeof random);
-    label->worker[0] = 'w';
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(label->worker + 1 + 2 * i, 3, "%02x", random[i]);
+    sm_keeper_fresh_name(label->worker);
     snprintf(label->home, sizeof label->home, "%016llx",
              (unsigned long long)sm_run_digest(o->redis_url));
     label->queues_n = o->queues_n;
@@ -73,8 +72,10 @@ static void make_label(struct sm_box_label *label, const struct sm_options *o)
 static int build(struct sm_daemon *d, const struct sm_options *o, struct sm_err *err)
 {
     struct sm_seams seams = {&sm_clock_real, open_queue, open_store, d};
+    char oom[256];
     make_label(&d->label, o);
-    d->box = sm_box_open(o->runtime_dir, &d->label, SM_SLOTS, err);
+    bool counts = sm_oom_file("", oom, sizeof oom);
+    d->box = sm_box_open(o->runtime_dir, &d->label, SM_SLOTS, counts ? oom : NULL, err);
     if (d->box == NULL)
         return err->code;
     d->stamps = calloc((size_t)o->stamps, sizeof *d->stamps);
@@ -156,6 +157,7 @@ static void *stamp_main(void *arg)
 {
     struct sm_stamp *stamp = arg;
     struct sm_daemon *d = stamp->w->seams.arg;
+    sm_fault_thread();
     while (sm_stamp_turn(stamp, -1))
         ;
     atomic_fetch_sub(&d->stamps_alive, 1);
@@ -165,7 +167,7 @@ static void *stamp_main(void *arg)
 static void *committer_main(void *arg)
 {
     struct sm_daemon *d = arg;
-    while (sm_committer_turn(&d->committer, 100000))
+    while (sm_committer_turn(&d->committer, 100000) && !atomic_load(&d->committer_stop))
         ;
     atomic_store(&d->committer_ended, true);
     return NULL;
@@ -207,13 +209,15 @@ int sm_daemon_start(struct sm_daemon *d, const struct sm_options *options, struc
         rc = connect_patiently(d, err);
     if (rc == 0)
         rc = first_beat(d, err);
+    if (rc == 0)
+        sm_fault_watch(d->box);
     if (rc == 0 && start_threads(d) != 0)
         rc = sm_err_set(err, SM_E_INTERNAL, "cannot start threads");
     if (rc != 0) {
         sm_box_close(d->box, true); /* nothing was fetched */
         return rc;
     }
-    sm_log(SM_LOG_INFO, "worker started", SM_S("worker", d->w.name),
+    sm_log(SM_LOG_INFO, "worker started", SM_S("worker", d->label.worker),
            SM_N("stamps", options->stamps), SM_N("queues", options->queues_n));
     return 0;
 }

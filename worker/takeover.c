@@ -1,25 +1,31 @@
 /*
  * Takeover and leaving. A daemon of this host that died is known at once by its box file: its lock
- * is free. Its entries go to :free, from where any daemon takes them. (Death of a worker on another
- * host is observed, not proven: that belongs to the leases.)
+ * is free. Its entries go to :free, from where any daemon takes them; the box says which of them
+ * were running, and whether one is known to have killed it. A daemon that others gave up already,
+ * not knowing, is pardoned here for what it was not running.
  */
 #include <string.h>
 
 #include "worker/keeper.h"
 
-/* Gives all of a worker's entries in one queue to :free. 0 when none is left. */
-static int empty(struct sm_keeper *k, int queue, const char *worker)
+int sm_keeper_empty(struct sm_keeper *k, int queue, const char *worker, int64_t seen_ms,
+                    const struct sm_doubt *doubt, uint64_t *moved)
 {
-    uint64_t moved = 0, left = 1;
+    uint64_t some = 0, left = 1;
     struct sm_err err;
+    *moved = 0;
     while (left > 0) {
-        if (k->q->ops->reclaim(k->q, queue, worker, -1, SM_TICK_MOST, &moved, &left, &err) != 0) {
-            sm_link_set_down(&k->link, sm_mono_us(k->w->clock));
-            sm_worker_failed(k->w, k->stats, "takeover failed", true, &err);
-            return err.code;
+        int rc = k->q->ops->reclaim(k->q, queue, worker, seen_ms, SM_TICK_MOST, doubt, &some, &left,
+                                    &err);
+        if (rc == SM_E_CONFLICT)
+            return rc;
+        if (rc != 0) {
+            sm_keeper_failed(k, "takeover failed", &err);
+            return rc;
         }
-        sm_count(k->stats, SM_C_RECLAIMED, moved);
-        if (moved == 0 && left > 0)
+        *moved += some;
+        sm_count(k->stats, SM_C_RECLAIMED, some);
+        if (some == 0 && left > 0)
             return SM_E_CONFLICT;
     }
     return 0;
@@ -33,21 +39,65 @@ static int queue_index(const struct sm_worker *w, const char *name)
     return -1;
 }
 
+/* The entries of one queue among those of a box. */
+static size_t of_queue(const struct sm_box_entry *entries, size_t n, int queue,
+                       struct sm_entry_id *ids)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n && kept < SM_SLOTS; i++)
+        if (entries[i].queue == queue)
+            ids[kept++] = entries[i].entry;
+    return kept;
+}
+
+static int pardon(struct sm_keeper *k, int queue, const struct sm_entry_id *ids, size_t n)
+{
+    struct sm_err err;
+    for (size_t at = 0; at < n; at += SM_TICK_MOST) {
+        size_t some = n - at < SM_TICK_MOST ? n - at : SM_TICK_MOST;
+        if (k->q->ops->pardon(k->q, queue, ids + at, some, &err) != 0) {
+            sm_keeper_failed(k, "pardoning failed", &err);
+            return err.code;
+        }
+    }
+    return 0;
+}
+
+/* One queue of a dead daemon: `queue` is our index, `theirs` the box's. */
+static int empty_by_box(struct sm_keeper *k, int queue, int theirs,
+                        const struct sm_box_report *report)
+{
+    static struct sm_entry_id ids[SM_SLOTS];
+    struct sm_doubt doubt = {.known = report->oom && !report->fatal, .running = ids};
+    uint64_t moved;
+    if (!report->fatal) /* a fatal signal explains the death: nobody else is suspected */
+        doubt.running_n = of_queue(report->running, report->running_n, theirs, ids);
+    doubt.has_faulted = report->has_faulted && report->faulted.queue == theirs;
+    doubt.faulted = report->faulted.entry;
+    int rc = sm_keeper_empty(k, queue, report->label.worker, -1, &doubt, &moved);
+    size_t other_n = of_queue(report->other, report->other_n, theirs, ids);
+    if (rc == 0 && moved == 0 && other_n > 0) /* others came first, and knew nothing */
+        rc = pardon(k, queue, ids, other_n);
+    return rc;
+}
+
 /* 0 when the box has served its purpose. */
-static int dead(const struct sm_box_label *label, void *arg)
+static int dead(const struct sm_box_report *report, void *arg)
 {
     struct sm_keeper *k = arg;
+    const struct sm_box_label *label = &report->label;
     int rc = 0;
     if (strcmp(label->home, k->label.home) != 0)
         return SM_E_CONFLICT; /* of another Redis: for its own kind to judge */
-    for (int i = 0; i < label->queues_n; i++) {
+    for (int i = 0; k->link.up && i < label->queues_n; i++) {
         int queue = queue_index(k->w, label->queues[i]);
-        int one = queue < 0 ? SM_E_CONFLICT : empty(k, queue, label->worker);
+        int one = queue < 0 ? SM_E_CONFLICT : empty_by_box(k, queue, i, report);
         rc = rc != 0 ? rc : one;
     }
-    if (rc == 0)
-        sm_log(SM_LOG_WARN, "took over from a dead worker", SM_S("worker", label->worker));
-    return rc;
+    if (rc == 0 && k->link.up)
+        sm_log(SM_LOG_WARN, "took over from a dead worker", SM_S("worker", label->worker),
+               SM_N("running", report->running_n), SM_N("fatal", report->fatal));
+    return k->link.up ? rc : SM_E_UNREACHABLE;
 }
 
 void sm_keeper_take_over(struct sm_keeper *k)
@@ -56,11 +106,18 @@ void sm_keeper_take_over(struct sm_keeper *k)
         sm_box_each_dead(k->w->options->runtime_dir, k->box, dead, k);
 }
 
-bool sm_keeper_leave(struct sm_keeper *k)
+bool sm_keeper_leave(struct sm_keeper *k, uint64_t *handed_back)
 {
+    static const struct sm_doubt none;
     struct sm_worker *w = k->w;
+    char name[40];
+    uint64_t moved;
     bool clean = sm_queue_ready(w, k->q, &k->link, k->stats);
-    for (int i = 0; clean && i < w->options->queues_n; i++)
-        clean = empty(k, i, w->name) == 0;
+    sm_worker_name(w, name);
+    *handed_back = 0;
+    for (int i = 0; clean && i < w->options->queues_n; i++) {
+        clean = sm_keeper_empty(k, i, name, -1, &none, &moved) == 0;
+        *handed_back += moved;
+    }
     return clean;
 }

@@ -9,6 +9,7 @@
 
 #include "base/backoff.h"
 #include "base/check.h"
+#include "base/thread.h"
 #include "base/uuid.h"
 
 int sm_worker_init(struct sm_worker *w, const struct sm_options *options,
@@ -18,8 +19,9 @@ int sm_worker_init(struct sm_worker *w, const struct sm_options *options,
     w->options = options;
     w->seams = *seams;
     w->clock = seams->clock;
-    SM_ASSERT(strlen(name) < sizeof w->name);
-    strcpy(w->name, name);
+    sm_lock_init(&w->identity.lock);
+    SM_ASSERT(strlen(name) < sizeof w->identity.name);
+    strcpy(w->identity.name, name);
     w->stats_stamps = calloc((size_t)options->stamps, sizeof *w->stats_stamps);
     if (w->stats_stamps == NULL || sm_slots_init(&w->slots, SM_SLOTS, box) != 0 ||
         sm_ring_init(&w->ready, SM_SLOTS) != 0 || sm_ring_init(&w->done, SM_SLOTS) != 0)
@@ -35,7 +37,27 @@ void sm_worker_free(struct sm_worker *w)
     sm_slots_free(&w->slots);
     sm_ring_free(&w->ready);
     sm_ring_free(&w->done);
+    sm_lock_free(&w->identity.lock);
     free(w->stats_stamps);
+}
+
+uint32_t sm_worker_name(struct sm_worker *w, char name[40])
+{
+    sm_lock(&w->identity.lock);
+    strcpy(name, w->identity.name);
+    uint32_t turn = atomic_load(&w->identity.turn);
+    sm_unlock(&w->identity.lock);
+    return turn;
+}
+
+void sm_worker_rename(struct sm_worker *w, const char *name)
+{
+    SM_ASSERT(strlen(name) < sizeof w->identity.name);
+    atomic_store(&w->beat_us, 0);
+    sm_lock(&w->identity.lock);
+    strcpy(w->identity.name, name);
+    atomic_fetch_add(&w->identity.turn, 1);
+    sm_unlock(&w->identity.lock);
 }
 
 bool sm_worker_trusts_lease(const struct sm_worker *w)
@@ -93,6 +115,12 @@ bool sm_queue_ready(struct sm_worker *w, struct sm_queue *q, struct sm_link *lin
                     struct sm_stats *stats)
 {
     struct sm_err err;
+    char name[40];
+    if (link->identity != atomic_load(&w->identity.turn)) {
+        link->identity = sm_worker_name(w, name);
+        q->ops->rename(q, name);
+        link->up = false;
+    }
     if (link->up)
         return true;
     if (!sm_link_due(link, sm_mono_us(w->clock)))

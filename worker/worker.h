@@ -28,6 +28,7 @@
 #define SM_BATCH_BYTES (8u << 20)
 #define SM_FETCH_MOST 1024 /* entries of one fetch */
 #define SM_TICK_MOST 100   /* entries a script touches */
+#define SM_TYPES_MOST 64
 
 /* The seams: where connections come from. A test gives its own. */
 struct sm_seams {
@@ -40,32 +41,52 @@ struct sm_seams {
 /* Loops whose standing still must stop the beat. */
 enum sm_loop { SM_LOOP_FETCHER, SM_LOOP_COMMITTER, SM_LOOPS };
 
+/* Who this worker is in Redis: the consumer's name. One that was given up takes a new one, so that
+ * nothing it may still have under way can be taken for the living. */
+struct sm_identity {
+    pthread_mutex_t lock;
+    char name[40];
+    _Atomic uint32_t turn; /* how often it was changed */
+};
+
 struct sm_worker {
     const struct sm_options *options;
     struct sm_seams seams;
     const struct sm_clock *clock;
-    char name[40]; /* this worker's identity: the consumer's name in Redis */
+    struct sm_identity identity;
     struct sm_slots slots;
     struct sm_ring ready, done;
 
     _Atomic int64_t beat_us;        /* monotonic start of the last beat that was answered */
     _Atomic int64_t redis_ahead_us; /* Redis's clock minus ours */
     _Atomic bool paused[SM_QUEUES_MAX];
-    _Atomic uint64_t audited_run; /* digest of the Redis run that was audited last */
-    _Atomic bool audit_wanted;    /* a connection was lost: audit soon */
+    _Atomic int64_t cancel_ms[SM_QUEUES_MAX]; /* newest request to cancel; 0: none stands */
+    _Atomic bool quiet;                       /* asked to fetch nothing for now */
+    _Atomic uint32_t busy;                    /* stamps that are in a turn */
+    _Atomic uint32_t suspect;                 /* the slot of a suspect in hand, plus 1; 0: none */
+    _Atomic bool hush;                        /* only a lone suspect may start */
+    _Atomic uint32_t hung;                    /* stamps whose handler never returned */
+    _Atomic uint64_t audited_run;             /* digest of the Redis run that was audited last */
+    _Atomic bool audit_wanted;                /* a connection was lost: audit soon */
     _Atomic int64_t turned_us[SM_LOOPS];
     _Atomic bool draining;       /* nothing new is fetched or started */
     _Atomic int64_t mean_run_ns; /* moving mean of run times */
+    _Atomic int64_t mean_type_ns[SM_TYPES_MOST];
 
     _Atomic bool redis_up, postgres_up; /* as seen by the last call */
     struct sm_stats stats_fetcher, stats_committer, stats_keeper;
     struct sm_stats *stats_stamps; /* options->stamps of them */
 };
 
-/* Sets up slots and rings. 0 or SM_E_NO_MEMORY. `box` may be NULL. */
+/* Sets up slots and rings. `name` is the first identity. 0 or SM_E_NO_MEMORY. `box` may be NULL. */
 int sm_worker_init(struct sm_worker *w, const struct sm_options *options,
                    const struct sm_seams *seams, const char *name, struct sm_box *box);
 void sm_worker_free(struct sm_worker *w);
+
+/* The identity now; the turn it belongs to. */
+uint32_t sm_worker_name(struct sm_worker *w, char name[40]);
+/* Takes a new one; until it has beaten nothing is fetched or started. */
+void sm_worker_rename(struct sm_worker *w, const char *name);
 
 /* True while the lease may be relied on: half a lease after the last acknowledged beat. */
 bool sm_worker_trusts_lease(const struct sm_worker *w);
@@ -88,9 +109,9 @@ void sm_worker_failed(struct sm_worker *w, struct sm_stats *stats, const char *w
 size_t sm_slots_reserve(struct sm_worker *w, uint32_t *slots, size_t n);
 void sm_slots_unreserve(struct sm_worker *w, const uint32_t *slots, size_t n);
 
-/* Takes deliveries into the reserved slots and gives back what is left of those: parks what is not
- * due, refuses what cannot run, and puts the rest into the ready ring (in front with `first`).
- * Empties *in. */
+/* Takes deliveries of one queue into the reserved slots and gives back what is left of those: parks
+ * what is not due, refuses what cannot or must not run, and puts the rest into the ready ring (in
+ * front with `first`). Empties *in. */
 void sm_intake_take(struct sm_worker *w, struct sm_queue *q, struct sm_stats *stats,
                     struct sm_intake *in, const uint32_t *slots, size_t slots_n, bool first);
 /* Hands slots back to :free in Redis and frees them; what Redis does not answer is left to the
@@ -114,7 +135,8 @@ void sm_stamp_free(struct sm_stamp *stamp);
  * the ready ring is closed and empty. */
 bool sm_stamp_turn(struct sm_stamp *stamp, int64_t wait_us);
 
-/* Makes the open connection `q` usable when it is not and it is time to try; true when it is. */
+/* Makes the open connection `q` usable, under the worker's identity of now, when it is not and it
+ * is time to try; true when it is. */
 bool sm_queue_ready(struct sm_worker *w, struct sm_queue *q, struct sm_link *link,
                     struct sm_stats *stats);
 

@@ -70,7 +70,7 @@ START_TEST(forgotten_scripts_are_sent_again)
     struct sm_beat beat;
     struct sm_err err;
     rig_text("SCRIPT FLUSH");
-    ck_assert_int_eq(q->ops->beat(q, 0, &beat, &err), 0);
+    ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
     q->ops->close(q);
 }
 END_TEST
@@ -160,21 +160,22 @@ START_TEST(a_full_redis_still_drains)
     struct sm_queue *q = rig_worker("w1", MANY);
     struct sm_entry_id ids[2] = {leased(q), leased(q)};
     struct sm_intake in = intake(5);
-    struct sm_tries tries = {.attempts = 1};
     struct sm_beat beat;
     struct sm_err err;
     int64_t due;
     static const char *const pairs[] = {"pid", "1"};
     rig_add("type t");
     rig_text("CONFIG SET maxmemory 1");
-    ck_assert_int_eq(q->ops->beat(q, 0, &beat, &err), 0);
+    ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
     ck_assert_int_eq(q->ops->report(q, pairs, 1, 1000, &err), 0);
     ck_assert_int_eq(q->ops->release(q, 0, ids, 1, &err), 0);
     ck_assert_int_eq(q->ops->tick(q, 0, 5, MANY, &in, &due, &err), 0);
     ck_assert_uint_eq(in.n, 1);
     ck_assert_int_eq(rig_fetch(q, 4, MANY, &in, &err), 0);
     ck_assert_uint_eq(in.n, 2);
-    ck_assert_int_eq(q->ops->park(q, 0, ids[1], 1, 0, &tries, &err), 0);
+    struct sm_parking item = {.entry = ids[1], .due_ms = 1, .tries = {.attempts = 1}};
+    ck_assert_int_eq(q->ops->park(q, 0, &item, 1, &err), 0);
+    ck_assert(item.parked);
     ck_assert_int_eq(q->ops->settle(q, 0, ids, 1, ids, 1, &err), 0);
     ck_assert_int_eq(q->ops->connect(q, 2000, &err), 0);
     ck_assert_int_eq(rig_int("XLEN sm:{q}:jobs"), 2);
@@ -252,7 +253,7 @@ START_TEST(a_silent_server_is_given_up_within_the_time_out)
     ck_assert_int_eq(q->ops->connect(q, 2000, &err), 0);
     ck_assert_int_eq(kill(rig_servers.redis_pid, SIGSTOP), 0);
     int64_t began = sm_mono_us(&sm_clock_real);
-    int beat_rc = q->ops->beat(q, 0, &beat, &err);
+    int beat_rc = q->ops->beat(q, 0, 5000, &beat, &err);
     int64_t took = sm_mono_us(&sm_clock_real) - began;
     ck_assert_int_eq(kill(rig_servers.redis_pid, SIGCONT), 0);
     ck_assert_int_eq(beat_rc, SM_E_TIMEOUT);

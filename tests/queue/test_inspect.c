@@ -42,7 +42,6 @@ START_TEST(what_waits_is_counted_exactly)
     struct sm_queue *q = rig_worker("w1", MANY);
     struct sm_intake intake = {.items = items, .room = 10};
     struct sm_entry_id ids[6];
-    struct sm_tries none = {0};
     struct sm_queue_state *states;
     struct sm_beat beat;
     struct sm_err err;
@@ -51,10 +50,11 @@ START_TEST(what_waits_is_counted_exactly)
         ids[i] = rig_add("type t");
     ck_assert_int_eq(rig_fetch(q, 5, MANY, &intake, &err), 0);
     rig_free(&intake);
-    ck_assert_int_eq(q->ops->beat(q, 0, &beat, &err), 0);
+    ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
     ck_assert_int_eq(q->ops->settle(q, 0, ids + 4, 1, NULL, 0, &err), 0);
     ck_assert_int_eq(q->ops->release(q, 0, ids, 2, &err), 0);
-    ck_assert_int_eq(q->ops->park(q, 0, ids[2], beat.redis_ms + 60000, 0, &none, &err), 0);
+    struct sm_parking item = {.entry = ids[2], .due_ms = beat.redis_ms + 60000};
+    ck_assert_int_eq(q->ops->park(q, 0, &item, 1, &err), 0);
     ck_assert_int_eq(sm_inspect_queues(in, &states, &n, &err), 0);
     ck_assert(n == 1 && states[0].has_group && states[0].workers == 1);
     ck_assert_uint_eq(states[0].length, 5);
@@ -74,7 +74,7 @@ START_TEST(an_entry_is_shown_with_owner_due_time_and_tries)
     struct sm_queue *q = rig_worker("w1", MANY);
     struct sm_intake intake = {.items = items, .room = 1};
     struct sm_entry_id id = rig_add("type t input abc");
-    struct sm_tries tries = {.attempts = 2};
+    struct sm_parking item = {.entry = id, .due_ms = 1800000000000, .tries = {.attempts = 2}};
     struct sm_entry_state state;
     struct sm_err err;
     ck_assert_int_eq(sm_inspect_entry(in, "q", id, &state, &err), 0);
@@ -82,7 +82,7 @@ START_TEST(an_entry_is_shown_with_owner_due_time_and_tries)
     sm_entry_state_free(&state);
     ck_assert_int_eq(rig_fetch(q, 1, MANY, &intake, &err), 0);
     rig_free(&intake);
-    ck_assert_int_eq(q->ops->park(q, 0, id, 1800000000000, 0, &tries, &err), 0);
+    ck_assert_int_eq(q->ops->park(q, 0, &item, 1, &err), 0);
     ck_assert_int_eq(sm_inspect_entry(in, "q", id, &state, &err), 0);
     ck_assert_str_eq(state.owner, ":later");
     ck_assert_int_eq(state.due_ms, 1800000000000);

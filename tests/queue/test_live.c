@@ -1,4 +1,5 @@
 /* The queue on a real Redis, under the least rights of a worker: who owns what after each call. */
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/queue/rig.h"
@@ -23,6 +24,41 @@ static struct sm_entry_id leased(struct sm_queue *q)
     ck_assert_int_eq(sm_entry_id_compare(in.items[0].entry, id), 0);
     rig_free(&in);
     return id;
+}
+
+static const struct sm_doubt none;
+
+/* Parks one entry with so many attempts; 0, or SM_E_CONFLICT when it was not parked. */
+static int park_one(struct sm_queue *q, struct sm_entry_id id, int64_t due_ms, int expected,
+                    int attempts)
+{
+    struct sm_parking item = {.entry = id,
+                              .due_ms = due_ms,
+                              .expect_attempts = expected,
+                              .tries = {.attempts = attempts}};
+    struct sm_err err;
+    int rc = q->ops->park(q, 0, &item, 1, &err);
+    ck_assert_msg(rc == 0, "%s", err.text);
+    return item.parked ? 0 : SM_E_CONFLICT;
+}
+
+/* What is noted of an entry. */
+static struct sm_tries tries_of(struct sm_entry_id id)
+{
+    struct sm_tries tries = {0};
+    const char *text = rig_text("HGET sm:{q}:tries %llu-%llu", (unsigned long long)id.ms,
+                                (unsigned long long)id.seq);
+    sscanf(text, "%d %d %d %d %d", &tries.attempts, &tries.crashes, &tries.evident, &tries.losses,
+           &tries.again);
+    return tries;
+}
+
+static void ck_tries(struct sm_entry_id id, int crashes, int evident, int losses)
+{
+    struct sm_tries tries = tries_of(id);
+    ck_assert_int_eq(tries.crashes, crashes);
+    ck_assert_int_eq(tries.evident, evident);
+    ck_assert_int_eq(tries.losses, losses);
 }
 
 /* A tick that takes up to `want`. */
@@ -79,9 +115,9 @@ START_TEST(settling_leaves_nothing_behind)
     int64_t due;
     for (int i = 0; i < 3; i++)
         ids[i] = leased(q);
-    ck_assert_int_eq(q->ops->release(q, 0, ids, 1, &err), 0);
+    ck_assert_int_eq(park_one(q, ids[0], 1, 0, 1), 0);
     struct sm_intake in = tick(q, 5, &due);
-    ck_assert(in.n == 1 && in.items[0].tries.releases == 1);
+    ck_assert(in.n == 1 && in.items[0].tries.attempts == 1);
     rig_free(&in);
     for (int twice = 0; twice < 2; twice++) {
         ck_assert_int_eq(q->ops->settle(q, 0, ids, 3, ids, 1, &err), 0);
@@ -121,8 +157,7 @@ START_TEST(what_is_released_goes_to_whoever_ticks)
     ck_assert_int_eq(q->ops->release(q, 0, &id, 1, &err), 0);
     ck_assert_str_eq(rig_owner(id), ":free");
     struct sm_intake in = tick(other, 5, &due);
-    ck_assert(in.n == 1 && due == -1 && in.items[0].tries.releases == 1);
-    ck_assert_int_eq(in.items[0].tries.attempts, 0);
+    ck_assert(in.n == 1 && due == -1 && !sm_tries_any(&in.items[0].tries));
     ck_assert_str_eq(rig_owner(id), "w2");
     rig_free(&in);
     q->ops->close(q);
@@ -134,12 +169,11 @@ START_TEST(what_is_parked_comes_back_when_it_is_due)
 {
     struct sm_queue *q = rig_worker("w1", MANY);
     struct sm_entry_id id = leased(q);
-    struct sm_tries tries = {.attempts = 1};
     struct sm_beat beat;
     struct sm_err err;
     int64_t due;
-    ck_assert_int_eq(q->ops->beat(q, 0, &beat, &err), 0);
-    ck_assert_int_eq(q->ops->park(q, 0, id, beat.redis_ms + 100000, 0, &tries, &err), 0);
+    ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
+    ck_assert_int_eq(park_one(q, id, beat.redis_ms + 100000, 0, 1), 0);
     ck_assert_str_eq(rig_owner(id), ":later");
     struct sm_intake in = tick(q, 5, &due);
     ck_assert(in.n == 0 && due > 90000 && due <= 100000);
@@ -156,10 +190,8 @@ START_TEST(a_late_park_does_nothing)
 {
     struct sm_queue *q = rig_worker("w1", MANY), *other = rig_worker("w2", MANY);
     struct sm_entry_id id = leased(q);
-    struct sm_tries tries = {.attempts = 1};
-    struct sm_err err;
-    ck_assert_int_eq(other->ops->park(other, 0, id, 1, 0, &tries, &err), SM_E_CONFLICT);
-    ck_assert_int_eq(q->ops->park(q, 0, id, 1, 3, &tries, &err), SM_E_CONFLICT);
+    ck_assert_int_eq(park_one(other, id, 1, 0, 1), SM_E_CONFLICT);
+    ck_assert_int_eq(park_one(q, id, 1, 3, 1), SM_E_CONFLICT);
     ck_assert_str_eq(rig_owner(id), "w1");
     ck_assert_int_eq(rig_int("EXISTS sm:{q}:tries sm:{q}:later"), 0);
     q->ops->close(q);
@@ -208,20 +240,191 @@ START_TEST(a_dead_workers_entries_are_freed_and_it_is_struck_off)
     struct sm_beat beat;
     struct sm_err err;
     uint64_t moved, left;
-    ck_assert_int_eq(dead->ops->beat(dead, 0, &beat, &err), 0);
+    ck_assert_int_eq(dead->ops->beat(dead, 0, 5000, &beat, &err), 0);
     ck_assert(beat.redis_ms > 1700000000000 && beat.last_seen_ms == 0 && !beat.group_missing);
     for (int i = 0; i < 3; i++)
         leased(dead);
-    ck_assert_int_eq(q->ops->reclaim(q, 0, "w1", beat.redis_ms - 1, 2, &moved, &left, &err),
+    ck_assert_int_eq(q->ops->reclaim(q, 0, "w1", beat.redis_ms - 1, 2, &none, &moved, &left, &err),
                      SM_E_CONFLICT);
-    ck_assert_int_eq(q->ops->reclaim(q, 0, "w1", beat.redis_ms, 2, &moved, &left, &err), 0);
+    ck_assert_int_eq(q->ops->reclaim(q, 0, "w1", beat.redis_ms, 2, &none, &moved, &left, &err), 0);
     ck_assert(moved == 2 && left > 0);
-    ck_assert_int_eq(q->ops->reclaim(q, 0, "w1", -1, 2, &moved, &left, &err), 0);
+    ck_assert_int_eq(q->ops->reclaim(q, 0, "w1", -1, 2, &none, &moved, &left, &err), 0);
     ck_assert(moved == 1 && left == 0);
     ck_assert_int_eq(rig_int("ZCARD sm:{q}:workers"), 0);
     ck_assert_int_eq(rig_int("XPENDING sm:{q}:jobs mill - + 10 :free"), 3);
     ck_assert_int_eq(rig_int("XPENDING sm:{q}:jobs mill - + 10 w1"), 0);
     dead->ops->close(dead);
+    q->ops->close(q);
+}
+END_TEST
+
+static void lose(struct sm_queue *judge, const struct sm_doubt *doubt)
+{
+    uint64_t moved, left;
+    struct sm_err err;
+    int rc = judge->ops->reclaim(judge, 0, "w1", -1, 100, doubt, &moved, &left, &err);
+    ck_assert_msg(rc == 0 && left == 0, "%s", err.text);
+}
+
+/* Gives all of :free to q. */
+static void take_all(struct sm_queue *q)
+{
+    int64_t due;
+    struct sm_intake in = tick(q, 100, &due);
+    rig_free(&in);
+}
+
+START_TEST(a_worker_lost_without_a_trace_doubts_all_it_owned)
+{
+    struct sm_queue *dead = rig_worker("w1", MANY), *q = rig_worker("w2", MANY);
+    struct sm_doubt all = {.all = true};
+    struct sm_entry_id a = leased(dead), b = leased(dead);
+    lose(q, &all);
+    ck_tries(a, 0, 0, 1);
+    take_all(dead);
+    lose(q, &all);
+    ck_tries(b, 0, 0, 2);
+    ck_assert_int_eq(tries_of(a).attempts, 0);
+    dead->ops->close(dead);
+    q->ops->close(q);
+}
+END_TEST
+
+START_TEST(a_box_doubts_only_what_was_running)
+{
+    struct sm_queue *dead = rig_worker("w1", MANY), *q = rig_worker("w2", MANY);
+    struct sm_entry_id ran = leased(dead), waited = leased(dead);
+    struct sm_doubt doubt = {.running = &ran, .running_n = 1};
+    lose(q, &doubt);
+    ck_tries(ran, 0, 0, 1);
+    ck_tries(waited, 0, 0, 0);
+    take_all(dead);
+    doubt.known = true; /* killed for memory: one more is enough to suspect */
+    lose(q, &doubt);
+    ck_tries(ran, 0, 0, 2);
+    struct sm_err err;
+    ck_assert_int_eq(q->ops->pardon(q, 0, &ran, 1, &err), 0);
+    ck_tries(ran, 0, 0, 1);
+    dead->ops->close(dead);
+    q->ops->close(q);
+}
+END_TEST
+
+START_TEST(a_job_at_fault_is_charged_and_nobody_suspected)
+{
+    struct sm_queue *dead = rig_worker("w1", MANY), *q = rig_worker("w2", MANY);
+    struct sm_entry_id ids[2] = {leased(dead), leased(dead)};
+    struct sm_doubt doubt = {
+        .running = ids, .running_n = 2, .has_faulted = true, .faulted = ids[1]};
+    lose(q, &doubt);
+    ck_tries(ids[0], 0, 0, 0);
+    ck_tries(ids[1], 1, 1, 0);
+    dead->ops->close(dead);
+    q->ops->close(q);
+}
+END_TEST
+
+START_TEST(one_suspect_of_a_queue_runs_alone_at_a_time_and_is_charged_first)
+{
+    struct sm_queue *dead = rig_worker("w1", MANY), *q = rig_worker("w2", MANY);
+    struct sm_entry_id a = leased(dead), b = leased(q);
+    struct sm_doubt known = {.running = &a, .running_n = 1, .known = true};
+    struct sm_err err;
+    ck_assert_int_eq(q->ops->charge(q, 0, a, &err), SM_E_CONFLICT);
+    ck_assert_int_eq(dead->ops->charge(dead, 0, a, &err), 0);
+    ck_tries(a, 1, 0, 0);
+    ck_assert_int_eq(q->ops->charge(q, 0, b, &err), 1);
+    ck_tries(b, 0, 0, 0);
+    lose(q, &known); /* died with it: the charge stands, its cause is known, no loss besides */
+    ck_tries(a, 1, 1, 0);
+    ck_assert_int_eq(q->ops->charge(q, 0, b, &err), 0); /* nobody runs alone any more */
+    ck_tries(b, 1, 0, 0);
+    dead->ops->close(dead);
+    q->ops->close(q);
+}
+END_TEST
+
+START_TEST(a_request_to_cancel_is_seen_and_goes_with_its_entries)
+{
+    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_entry_id id = leased(q);
+    struct sm_id jobs[2] = {sm_id_new(), sm_id_new()};
+    char text[SM_ID_TEXT];
+    struct sm_beat beat;
+    struct sm_err err;
+    int64_t since[2];
+    sm_id_format(&jobs[1], text);
+    ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
+    ck_assert_int_eq(beat.cancel_ms, 0);
+    rig_int("ZADD sm:{q}:cancelled %lld %s", (long long)beat.redis_ms, text);
+    ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
+    ck_assert_int_gt(beat.cancel_ms, 0);
+    ck_assert_int_eq(q->ops->cancelled(q, 0, jobs, 2, since, &err), 0);
+    ck_assert(since[0] == 0 && since[1] == beat.cancel_ms);
+    ck_assert_int_eq(q->ops->settle(q, 0, &id, 1, &id, 0, &err), 0);
+    ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
+    ck_assert_int_eq(rig_int("EXISTS sm:{q}:cancelled"), 0);
+    q->ops->close(q);
+}
+END_TEST
+
+START_TEST(a_census_names_the_listed_and_the_forgotten)
+{
+    struct sm_queue *q = rig_worker("w1", MANY), *other = rig_worker("w2", MANY),
+                    *ghost = rig_worker("w3", MANY);
+    struct sm_peer peers[10];
+    struct sm_beat beat;
+    struct sm_err err;
+    int64_t now;
+    size_t n;
+    ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
+    ck_assert_int_eq(other->ops->beat(other, 0, 7000, &beat, &err), 0);
+    leased(ghost); /* a consumer that never beat, or was struck off */
+    ck_assert_int_eq(q->ops->census(q, 0, peers, 10, &n, &now, &err), 0);
+    ck_assert_uint_eq(n, 2);
+    ck_assert_str_eq(peers[0].worker, "w2");
+    ck_assert(peers[0].seen_ms == beat.redis_ms && peers[0].lease_ms == 7000 &&
+              now >= beat.redis_ms);
+    ck_assert_str_eq(peers[1].worker, "w3");
+    ck_assert(peers[1].seen_ms == 0 && peers[1].lease_ms == 0);
+    q->ops->close(q);
+    other->ops->close(other);
+    ghost->ops->close(ghost);
+}
+END_TEST
+
+START_TEST(under_a_group_made_anew_what_was_parked_is_known_for_it)
+{
+    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_entry_id id = leased(q);
+    struct sm_intake in = intake(5);
+    struct sm_err err;
+    ck_assert_int_eq(park_one(q, id, 4102444800000, 0, 2), 0);
+    rig_int("XGROUP DESTROY sm:{q}:jobs mill");
+    ck_assert_int_eq(q->ops->connect(q, 2000, &err), 0);
+    struct sm_entry_id fresh = rig_add("type t");
+    ck_assert_int_eq(rig_fetch(q, 5, MANY, &in, &err), 0);
+    ck_assert_uint_eq(in.n, 2);
+    ck_assert(in.items[0].repeated && in.items[0].tries.attempts == 2);
+    ck_assert(in.items[0].job.due_ms == 4102444800000);
+    ck_assert_int_eq(sm_entry_id_compare(in.items[1].entry, fresh), 0);
+    ck_assert(!sm_tries_any(&in.items[1].tries) && in.items[1].job.due_ms == 0);
+    rig_free(&in);
+    q->ops->close(q);
+}
+END_TEST
+
+START_TEST(a_new_identity_owns_nothing_of_the_old)
+{
+    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_entry_id old = leased(q);
+    struct sm_err err;
+    bool owned;
+    q->ops->rename(q, "w9");
+    ck_assert_int_eq(q->ops->connect(q, 2000, &err), 0);
+    ck_assert_int_eq(q->ops->still_owned(q, 0, &old, 1, &owned, &err), 0);
+    ck_assert(!owned);
+    ck_assert_str_eq(rig_owner(leased(q)), "w9");
     q->ops->close(q);
 }
 END_TEST
@@ -232,8 +435,8 @@ START_TEST(leaving_strikes_off_ones_own_name)
     struct sm_beat beat;
     struct sm_err err;
     uint64_t moved, left;
-    ck_assert_int_eq(q->ops->beat(q, 0, &beat, &err), 0);
-    ck_assert_int_eq(q->ops->reclaim(q, 0, "w1", -1, 100, &moved, &left, &err), 0);
+    ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
+    ck_assert_int_eq(q->ops->reclaim(q, 0, "w1", -1, 100, &none, &moved, &left, &err), 0);
     ck_assert(moved == 0 && left == 0);
     ck_assert_int_eq(rig_int("EXISTS sm:{q}:workers"), 0);
     ck_assert_int_eq(rig_int("XINFO CONSUMERS sm:{q}:jobs mill"), 0);
@@ -247,12 +450,12 @@ START_TEST(a_beat_says_what_is_wished_and_what_is_missing)
     struct sm_beat beat, next;
     struct sm_err err;
     rig_int("HSET sm:{q}:meta paused 1");
-    ck_assert_int_eq(q->ops->beat(q, 0, &beat, &err), 0);
+    ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
     ck_assert(beat.paused && !beat.group_missing);
-    ck_assert_int_eq(q->ops->beat(q, 0, &next, &err), 0);
+    ck_assert_int_eq(q->ops->beat(q, 0, 5000, &next, &err), 0);
     ck_assert_int_eq(next.last_seen_ms, beat.redis_ms);
     rig_text("FLUSHALL");
-    ck_assert_int_eq(q->ops->beat(q, 0, &beat, &err), 0);
+    ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
     ck_assert(beat.group_missing && !beat.paused);
     ck_assert_int_eq(rig_int("DBSIZE"), 0);
     q->ops->close(q);
@@ -295,6 +498,14 @@ int main(void)
         {what_is_parked_comes_back_when_it_is_due, 0}, {a_late_park_does_nothing, 0},
         {what_another_took_is_not_promoted_from_him, 0}, {owned_tells_all_ids_in_pages, 0},
         {a_dead_workers_entries_are_freed_and_it_is_struck_off, 0},
-        {leaving_strikes_off_ones_own_name, 0}, {a_beat_says_what_is_wished_and_what_is_missing, 0},
-        {a_report_expires, 0}, {ids_are_derived_from_the_queues_own_incarnation, 0});
+        {a_worker_lost_without_a_trace_doubts_all_it_owned, 0},
+        {a_box_doubts_only_what_was_running, 0},
+        {a_job_at_fault_is_charged_and_nobody_suspected, 0},
+        {one_suspect_of_a_queue_runs_alone_at_a_time_and_is_charged_first, 0},
+        {a_request_to_cancel_is_seen_and_goes_with_its_entries, 0},
+        {a_census_names_the_listed_and_the_forgotten, 0},
+        {under_a_group_made_anew_what_was_parked_is_known_for_it, 0},
+        {a_new_identity_owns_nothing_of_the_old, 0}, {leaving_strikes_off_ones_own_name, 0},
+        {a_beat_says_what_is_wished_and_what_is_missing, 0}, {a_report_expires, 0},
+        {ids_are_derived_from_the_queues_own_incarnation, 0});
 }

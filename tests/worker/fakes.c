@@ -20,7 +20,6 @@ struct fake_world *fake_world_new(void)
     SM_ASSERT(world != NULL);
     world->clock = (struct sm_clock){now, now};
     world->now_us = 1700000000000000;
-    strcpy(world->worker, "wtest");
     return world;
 }
 
@@ -62,6 +61,7 @@ struct fake_row *fake_find_row(struct fake_world *world, const struct sm_id *id)
 struct fake_queue {
     struct sm_queue base;
     struct fake_world *world;
+    char worker[40];
     bool connected, under_way;
     unsigned count;
     bool fetch_fails_late;
@@ -133,10 +133,12 @@ static void deliver(struct fake_queue *q, struct fake_entry *entry, struct sm_in
     d->job.life = 1;
     d->job.enqueued_ms = (int64_t)entry->id.ms;
     d->job.due_ms = entry->at_ms;
+    d->job.expires_ms = entry->expires_ms;
+    d->job.max_attempts = entry->max_attempts;
     d->job.type = (struct sm_bytes){entry->type, strlen(entry->type)};
     d->job.memory = sm_buf_take(&args, &d->job.memory_size);
     d->job.args = (struct sm_bytes){d->job.memory, d->job.memory_size};
-    strcpy(entry->owner, q->world->worker);
+    strcpy(entry->owner, q->worker);
     entry->pending = true;
 }
 
@@ -165,7 +167,7 @@ static int q_fetch_wait(struct sm_queue *queue, int64_t wait_us, struct sm_intak
         if (entry->pending || !entry->present)
             continue;
         if (q->fetch_fails_late) { /* owned, but the reply never came */
-            strcpy(entry->owner, world->worker);
+            strcpy(entry->owner, q->worker);
             entry->pending = true;
         } else {
             deliver(q, entry, in);
@@ -195,7 +197,7 @@ static int q_tick(struct sm_queue *queue, int index, unsigned want, size_t budge
             entry->due_ms <= world->now_us / 1000)
             strcpy(entry->owner, ":free");
         if (entry->pending && strcmp(entry->owner, ":free") == 0 && in->n < want) {
-            strcpy(entry->owner, world->worker);
+            strcpy(entry->owner, q->worker);
             if (!late)
                 deliver(q, entry, in);
         }
@@ -225,7 +227,7 @@ static int q_owned(struct sm_queue *queue, int index, struct sm_entry_id after,
     int rc = begin(q, &late, err);
     for (size_t i = 0; rc == 0 && i < q->world->entries && *n < room; i++) {
         struct fake_entry *entry = &q->world->entry[i];
-        if (entry->pending && strcmp(entry->owner, q->world->worker) == 0 &&
+        if (entry->pending && strcmp(entry->owner, q->worker) == 0 &&
             sm_entry_id_compare(entry->id, after) > 0)
             ids[(*n)++] = entry->id;
     }
@@ -252,10 +254,10 @@ static int q_settle(struct sm_queue *queue, int index, const struct sm_entry_id 
     return rc == 0 ? leave(q, late, err) : rc;
 }
 
-static bool owns(struct fake_world *world, struct sm_entry_id id)
+static bool owns(struct fake_queue *q, struct sm_entry_id id)
 {
-    struct fake_entry *entry = find(world, id);
-    return entry->pending && strcmp(entry->owner, world->worker) == 0;
+    struct fake_entry *entry = find(q->world, id);
+    return entry->pending && strcmp(entry->owner, q->worker) == 0;
 }
 
 static int q_drop(struct sm_queue *queue, int index, const struct sm_entry_id *ids, size_t n,
@@ -266,7 +268,7 @@ static int q_drop(struct sm_queue *queue, int index, const struct sm_entry_id *i
     (void)index, (void)owned;
     int rc = begin(q, &late, err);
     for (size_t i = 0; rc == 0 && i < n; i++)
-        if (owns(q->world, ids[i]))
+        if (owns(q, ids[i]))
             settle_one(q->world, ids[i]);
     return rc == 0 ? leave(q, late, err) : rc;
 }
@@ -279,7 +281,7 @@ static int q_still_owned(struct sm_queue *queue, int index, const struct sm_entr
     (void)index;
     int rc = begin(q, &late, err);
     for (size_t i = 0; rc == 0 && i < n; i++)
-        owned[i] = owns(q->world, ids[i]);
+        owned[i] = owns(q, ids[i]);
     return rc == 0 ? leave(q, late, err) : rc;
 }
 
@@ -291,37 +293,198 @@ static int q_release(struct sm_queue *queue, int index, const struct sm_entry_id
     (void)index;
     int rc = begin(q, &late, err);
     for (size_t i = 0; rc == 0 && i < n; i++)
-        if (owns(q->world, ids[i]))
+        if (owns(q, ids[i]))
             strcpy(find(q->world, ids[i])->owner, ":free");
     return rc == 0 ? leave(q, late, err) : rc;
 }
 
-static int q_park(struct sm_queue *queue, int index, struct sm_entry_id id, int64_t due_ms,
-                  int32_t expect_attempts, const struct sm_tries *tries, struct sm_err *err)
+static int q_park(struct sm_queue *queue, int index, struct sm_parking *items, size_t n,
+                  struct sm_err *err)
 {
     struct fake_queue *q = self(queue);
+    bool late;
+    (void)index;
+    int rc = begin(q, &late, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct fake_entry *entry = find(q->world, items[i].entry);
+        items[i].parked =
+            owns(q, items[i].entry) && entry->tries.attempts == items[i].expect_attempts;
+        if (!items[i].parked)
+            continue;
+        strcpy(entry->owner, ":later");
+        entry->due_ms = items[i].due_ms;
+        entry->tries = items[i].tries;
+    }
+    return rc == 0 ? leave(q, late, err) : rc;
+}
+
+static int q_charge(struct sm_queue *queue, int index, struct sm_entry_id id, struct sm_err *err)
+{
+    struct fake_queue *q = self(queue);
+    struct fake_world *world = q->world;
     bool late;
     (void)index;
     int rc = begin(q, &late, err);
     if (rc != 0)
         return rc;
-    struct fake_entry *entry = find(q->world, id);
-    if (!owns(q->world, id) || entry->tries.attempts != expect_attempts)
+    if (!owns(q, id))
         return sm_err_set(err, SM_E_CONFLICT, "fake: not owned");
-    strcpy(entry->owner, ":later");
-    entry->due_ms = due_ms;
-    entry->tries = *tries;
+    struct fake_entry *other = find(world, world->alone_entry);
+    if (other != NULL && other != find(world, id) && other->pending &&
+        strcmp(other->owner, world->alone) == 0)
+        return 1;
+    strcpy(world->alone, q->worker);
+    world->alone_entry = id;
+    find(world, id)->tries.crashes++;
     return leave(q, late, err);
 }
 
-static int q_beat(struct sm_queue *queue, int index, struct sm_beat *beat, struct sm_err *err)
+static int q_cancelled(struct sm_queue *queue, int index, const struct sm_id *jobs, size_t n,
+                       int64_t *since_ms, struct sm_err *err)
 {
     struct fake_queue *q = self(queue);
     bool late;
     (void)index;
     int rc = begin(q, &late, err);
-    *beat = (struct sm_beat){.redis_ms = q->world->now_us / 1000};
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        since_ms[i] = 0;
+        for (size_t k = 0; k < q->world->cancelled_n; k++)
+            if (memcmp(&q->world->cancelled[k], &jobs[i], sizeof *jobs) == 0)
+                since_ms[i] = q->world->cancelled_ms[k];
+    }
     return rc == 0 ? leave(q, late, err) : rc;
+}
+
+/* ---- the fleet -- */
+
+static int64_t redis_ms(const struct fake_world *world)
+{
+    return world->now_us / 1000 - world->redis_behind_ms;
+}
+
+static struct fake_member *member(struct fake_world *world, const char *worker)
+{
+    for (size_t i = 0; i < world->members; i++)
+        if (strcmp(world->member[i].worker, worker) == 0)
+            return &world->member[i];
+    return NULL;
+}
+
+static int q_beat(struct sm_queue *queue, int index, int64_t lease_ms, struct sm_beat *beat,
+                  struct sm_err *err)
+{
+    struct fake_queue *q = self(queue);
+    struct fake_world *world = q->world;
+    bool late;
+    (void)index;
+    int rc = begin(q, &late, err);
+    if (rc != 0)
+        return rc;
+    struct fake_member *own = member(world, q->worker);
+    *beat = (struct sm_beat){.redis_ms = redis_ms(world),
+                             .last_seen_ms = own == NULL ? 0 : own->seen_ms};
+    if (world->cancelled_n > 0)
+        beat->cancel_ms = world->cancelled_ms[world->cancelled_n - 1];
+    if (own == NULL) {
+        SM_ASSERT(world->members < 8);
+        own = &world->member[world->members++];
+        strcpy(own->worker, q->worker);
+        own->lease_ms = lease_ms;
+    }
+    own->seen_ms = redis_ms(world);
+    return leave(q, late, err);
+}
+
+static int q_census(struct sm_queue *queue, int index, struct sm_peer *peers, size_t room,
+                    size_t *n, int64_t *now_ms, struct sm_err *err)
+{
+    struct fake_queue *q = self(queue);
+    bool late;
+    (void)index;
+    *n = 0;
+    int rc = begin(q, &late, err);
+    for (size_t i = 0; rc == 0 && i < q->world->members && *n < room; i++) {
+        const struct fake_member *m = &q->world->member[i];
+        if (strcmp(m->worker, q->worker) == 0)
+            continue;
+        struct sm_peer *peer = &peers[(*n)++];
+        strcpy(peer->worker, m->worker);
+        peer->seen_ms = m->seen_ms;
+        peer->lease_ms = m->lease_ms;
+    }
+    *now_ms = redis_ms(q->world);
+    return rc == 0 ? leave(q, late, err) : rc;
+}
+
+static void doubt_one(struct fake_world *world, struct fake_entry *entry, const char *worker,
+                      const struct sm_doubt *doubt)
+{
+    bool lone = strcmp(world->alone, worker) == 0 &&
+                sm_entry_id_compare(world->alone_entry, entry->id) == 0;
+    bool faulted = doubt->has_faulted && sm_entry_id_compare(doubt->faulted, entry->id) == 0;
+    bool doubted = doubt->all;
+    for (size_t i = 0; i < doubt->running_n; i++)
+        doubted |= sm_entry_id_compare(doubt->running[i], entry->id) == 0;
+    if (lone) {
+        entry->tries.evident += faulted || (doubt->known && !doubt->has_faulted);
+    } else if (faulted) {
+        entry->tries.crashes++;
+        entry->tries.evident++;
+    } else if (doubted && !doubt->has_faulted) {
+        entry->tries.losses += doubt->known && entry->tries.losses == 0 ? 2 : 1;
+    }
+}
+
+static int q_reclaim(struct sm_queue *queue, int index, const char *worker, int64_t seen_ms,
+                     unsigned most, const struct sm_doubt *doubt, uint64_t *moved, uint64_t *left,
+                     struct sm_err *err)
+{
+    struct fake_queue *q = self(queue);
+    struct fake_world *world = q->world;
+    struct fake_member *m = member(world, worker);
+    bool late;
+    (void)index;
+    int rc = begin(q, &late, err);
+    if (rc != 0)
+        return rc;
+    if (seen_ms >= 0 && (m == NULL ? 0 : m->seen_ms) != seen_ms)
+        return sm_err_set(err, SM_E_CONFLICT, "fake: has beaten");
+    *moved = *left = 0;
+    for (size_t i = 0; i < world->entries; i++) {
+        struct fake_entry *entry = &world->entry[i];
+        if (!entry->pending || strcmp(entry->owner, worker) != 0)
+            continue;
+        if (*moved == most) {
+            *left = 1;
+            break;
+        }
+        strcpy(entry->owner, ":free");
+        doubt_one(world, entry, worker, doubt);
+        ++*moved;
+    }
+    if (*left == 0 && m != NULL)
+        *m = world->member[--world->members];
+    return leave(q, late, err);
+}
+
+static int q_pardon(struct sm_queue *queue, int index, const struct sm_entry_id *ids, size_t n,
+                    struct sm_err *err)
+{
+    struct fake_queue *q = self(queue);
+    bool late;
+    (void)index;
+    int rc = begin(q, &late, err);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        if (find(q->world, ids[i])->tries.losses > 0)
+            find(q->world, ids[i])->tries.losses--;
+    return rc == 0 ? leave(q, late, err) : rc;
+}
+
+static void q_rename(struct sm_queue *queue, const char *worker)
+{
+    struct fake_queue *q = self(queue);
+    q->connected = q->under_way = false;
+    strcpy(q->worker, worker);
 }
 
 static int q_report(struct sm_queue *queue, const char *const *pairs, size_t n, int64_t ttl_ms,
@@ -357,8 +520,14 @@ static const struct sm_queue_ops queue_ops = {
     .still_owned = q_still_owned,
     .release = q_release,
     .park = q_park,
+    .charge = q_charge,
+    .cancelled = q_cancelled,
     .beat = q_beat,
+    .census = q_census,
     .report = q_report,
+    .reclaim = q_reclaim,
+    .pardon = q_pardon,
+    .rename = q_rename,
     .run_id = q_run_id,
     .close = q_close,
 };
@@ -367,8 +536,10 @@ static struct sm_queue *open_queue(void *arg)
 {
     struct fake_queue *q = calloc(1, sizeof *q);
     SM_ASSERT(q != NULL);
+    const struct fake_seat *seat = arg;
     q->base.ops = &queue_ops;
-    q->world = arg;
+    q->world = seat->world;
+    strcpy(q->worker, seat->worker);
     return &q->base;
 }
 
@@ -397,7 +568,7 @@ static int s_start(struct sm_store *store, const struct sm_batch *batch, const c
 {
     struct fake_store *s = (struct fake_store *)store;
     (void)worker;
-    SM_ASSERT(s->batch == NULL && batch->n > 0);
+    SM_ASSERT(s->batch == NULL && batch->n + batch->attempts_n > 0);
     s->copy = *batch;
     int rc = enter(s->world, s->world->postgres_down, &s->late, err);
     if (rc == 0)
@@ -423,6 +594,19 @@ static enum sm_verdict write_row(struct fake_world *world, const struct sm_row *
     return row->state == there->state ? SM_VERDICT_STOOD : SM_VERDICT_SUPERSEDED;
 }
 
+/* Once for each attempt of a job, as the primary key has it for one worker. */
+static void write_attempt(struct fake_world *world, const struct sm_attempt *attempt)
+{
+    for (size_t i = 0; i < world->attempts; i++)
+        if (memcmp(&world->attempt[i].id, &attempt->id, sizeof attempt->id) == 0 &&
+            world->attempt[i].attempt == attempt->attempt)
+            return;
+    struct fake_attempt *fresh = &world->attempt[world->attempts++];
+    fresh->id = attempt->id;
+    fresh->attempt = attempt->attempt;
+    snprintf(fresh->error_code, sizeof fresh->error_code, "%s", attempt->error_code);
+}
+
 static int s_wait(struct sm_store *store, int64_t wait_us, struct sm_commit_result *result,
                   struct sm_err *err)
 {
@@ -434,7 +618,8 @@ static int s_wait(struct sm_store *store, int64_t wait_us, struct sm_commit_resu
                                    sizeof(struct sm_id)) < 0);
         result->verdicts[i] = write_row(s->world, s->batch->rows[i]);
     }
-    s->world->attempts += s->batch->attempts_n;
+    for (size_t i = 0; i < s->batch->attempts_n; i++)
+        write_attempt(s->world, &s->batch->attempts[i]);
     snprintf(result->refusal, sizeof result->refusal, "22P05");
     s->batch = NULL;
     return s->late ? sm_err_set(err, SM_E_TIMEOUT, "fake: outcome unknown") : 0;
@@ -452,11 +637,22 @@ static struct sm_store *open_store(void *arg)
     struct fake_store *s = calloc(1, sizeof *s);
     SM_ASSERT(s != NULL);
     s->base.ops = &store_ops;
-    s->world = arg;
+    s->world = ((const struct fake_seat *)arg)->world;
     return &s->base;
 }
 
-struct sm_seams fake_seams(struct fake_world *world)
+struct sm_seams fake_seams(struct fake_world *world, const char *worker)
 {
-    return (struct sm_seams){&world->clock, open_queue, open_store, world};
+    struct fake_seat *seat = &world->seat[world->seats++];
+    SM_ASSERT(world->seats <= sizeof world->seat / sizeof *world->seat);
+    seat->world = world;
+    strcpy(seat->worker, worker);
+    return (struct sm_seams){&world->clock, open_queue, open_store, seat};
+}
+
+void fake_cancel(struct fake_world *world, const struct sm_id *job)
+{
+    SM_ASSERT(world->cancelled_n < 8);
+    world->cancelled[world->cancelled_n] = *job;
+    world->cancelled_ms[world->cancelled_n++] = world->now_us / 1000 - world->redis_behind_ms;
 }

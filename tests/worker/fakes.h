@@ -11,12 +11,26 @@
 
 #define FAKE_ENTRIES 4096
 
+/* One worker's view of the world: what its seams carry. */
+struct fake_seat {
+    struct fake_world *world;
+    char worker[40];
+};
+
+/* A worker that has beaten. */
+struct fake_member {
+    char worker[40];
+    int64_t seen_ms, lease_ms;
+};
+
 struct fake_entry {
     struct sm_entry_id id;
     char owner[40]; /* "": not delivered yet */
     bool present;   /* in the stream */
     bool pending;   /* in the pending list */
     int64_t due_ms; /* parked until */
+    int64_t expires_ms;
+    int max_attempts;
     struct sm_tries tries;
     struct sm_id job;
     char type[32];
@@ -45,14 +59,31 @@ struct fake_world {
     bool redis_down, postgres_down;
     bool refuse_results;     /* PostgreSQL refuses rows with a result */
     int settled_uncommitted; /* settles of entries whose job had no row: must stay 0 */
-    char worker[40];
+    int64_t redis_behind_ms; /* Redis's clock behind ours */
+    struct fake_member member[8];
+    size_t members;
+    struct sm_id cancelled[8];
+    int64_t cancelled_ms[8];
+    size_t cancelled_n;
+    char alone[40]; /* who runs a suspect alone, and which */
+    struct sm_entry_id alone_entry;
+    struct fake_attempt {
+        struct sm_id id;
+        int attempt;
+        char error_code[32];
+    } attempt[FAKE_ENTRIES];
+    struct fake_seat seat[4];
+    size_t seats;
 };
 
 struct fake_world *fake_world_new(void);
 void fake_world_free(struct fake_world *world);
 /* Adds a waiting job; `args` is JSON. */
 void fake_enqueue(struct fake_world *world, const char *type, const char *args, int64_t at_ms);
-struct sm_seams fake_seams(struct fake_world *world);
+/* The seams of one more worker (at most 4), first known as `worker`. */
+struct sm_seams fake_seams(struct fake_world *world, const char *worker);
+/* Asks that a job be cancelled, as the command line does. */
+void fake_cancel(struct fake_world *world, const struct sm_id *job);
 struct fake_row *fake_find_row(struct fake_world *world, const struct sm_id *id);
 /* Entries still in the stream or pending. */
 size_t fake_unsettled(const struct fake_world *world);

@@ -6,77 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/worker/fakes.h"
-#include "worker/committer.h"
-#include "worker/fetcher.h"
-#include "worker/keeper.h"
-
-struct road {
-    struct fake_world *world;
-    struct sm_options options;
-    struct sm_worker w;
-    struct sm_fetcher fetcher;
-    struct sm_stamp stamp;
-    struct sm_committer *committer;
-    struct sm_keeper keeper;
-};
-
-static struct road *road_new(void)
-{
-    struct road *r = calloc(1, sizeof *r);
-    static const struct sm_box_label label;
-    r->world = fake_world_new();
-    r->options = (struct sm_options){.queues = {"default"},
-                                     .queues_n = 1,
-                                     .stamps = 1,
-                                     .memory = 512u << 20,
-                                     .lease_ms = 5000,
-                                     .shutdown_ms = 1000,
-                                     .limits = {16u << 20, 16u << 20, 256u << 20, 300000},
-                                     .debug_types = true};
-    struct sm_seams seams = fake_seams(r->world);
-    r->committer = calloc(1, sizeof *r->committer);
-    ck_assert_int_eq(sm_worker_init(&r->w, &r->options, &seams, r->world->worker, NULL), 0);
-    ck_assert_int_eq(sm_fetcher_init(&r->fetcher, &r->w), 0);
-    ck_assert_int_eq(sm_stamp_init(&r->stamp, &r->w, 0), 0);
-    ck_assert_int_eq(sm_committer_init(r->committer, &r->w), 0);
-    ck_assert_int_eq(sm_keeper_init(&r->keeper, &r->w, NULL, &label), 0);
-    return r;
-}
-
-static void road_free(struct road *r)
-{
-    sm_fetcher_free(&r->fetcher);
-    sm_stamp_free(&r->stamp);
-    sm_committer_free(r->committer);
-    sm_keeper_free(&r->keeper);
-    sm_worker_free(&r->w);
-    fake_world_free(r->world);
-    free(r->committer);
-    free(r);
-}
-
-static void turn(struct road *r)
-{
-    sm_keeper_turn(&r->keeper);
-    sm_fetcher_turn(&r->fetcher, 0);
-    sm_stamp_turn(&r->stamp, 0);
-    sm_committer_turn(r->committer, 0);
-    r->world->now_us += 20000;
-}
-
-static bool is_over(struct road *r)
-{
-    return fake_unsettled(r->world) == 0 && sm_ring_count(&r->w.slots.free) == SM_SLOTS;
-}
-
-/* Turns until everything is settled and known to be; false when it is not after `most` turns. */
-static bool run(struct road *r, int most)
-{
-    for (int i = 0; i < most && !is_over(r); i++)
-        turn(r);
-    return is_over(r);
-}
+#include "tests/worker/road.h"
 
 static void enqueue_mix(struct fake_world *world)
 {
@@ -106,42 +36,43 @@ static void assert_all_ended_once(struct road *r)
 
 START_TEST(every_job_is_run_committed_and_settled)
 {
-    struct road *r = road_new();
+    struct road *r = road_new(fake_world_new(), "wtest");
     enqueue_mix(r->world);
-    ck_assert(run(r, 500));
+    ck_assert(road_run(r, 500));
     assert_all_ended_once(r);
     for (size_t i = 0; i < r->world->rows; i++)
         ck_assert_int_eq(r->world->row[i].writes, 1);
     ck_assert_str_eq(fake_find_row(r->world, &r->world->entry[42].job)->error_code, "unknown_type");
-    road_free(r);
+    road_end(r);
 }
 END_TEST
 
 START_TEST(a_delayed_job_does_not_run_before_it_is_due)
 {
-    struct road *r = road_new();
+    struct road *r = road_new(fake_world_new(), "wtest");
     int64_t due_ms = r->world->now_us / 1000 + 5000;
     fake_enqueue(r->world, "debug.noop", "{}", due_ms);
     while (r->world->now_us / 1000 < due_ms) {
         ck_assert_uint_eq(r->world->rows, 0);
-        turn(r);
+        road_turn(r);
     }
-    ck_assert(run(r, 50));
-    road_free(r);
+    ck_assert(road_run(r, 50));
+    road_end(r);
 }
 END_TEST
 
 /* The mix with the n-th call failing; returns how many calls it took. */
 static int run_failing(int n, bool late)
 {
-    struct road *r = road_new();
+    struct road *r = road_new(fake_world_new(), "wtest");
     r->world->fail_at = n;
     r->world->fail_late = late;
     enqueue_mix(r->world);
-    ck_assert_msg(run(r, 2000), "call %d failing %s: not all settled", n, late ? "late" : "early");
+    ck_assert_msg(road_run(r, 2000), "call %d failing %s: not all settled", n,
+                  late ? "late" : "early");
     assert_all_ended_once(r);
     int calls = r->world->calls;
-    road_free(r);
+    road_end(r);
     return calls;
 }
 
@@ -163,82 +94,82 @@ END_TEST
 
 START_TEST(an_hour_without_postgres_loses_and_repeats_nothing)
 {
-    struct road *r = road_new();
+    struct road *r = road_new(fake_world_new(), "wtest");
     r->world->postgres_down = true;
     for (int i = 0; i < 3000; i++)
         fake_enqueue(r->world, "debug.noop", "{}", 0);
     for (int i = 0; i < 3600; i++) {
-        turn(r);
+        road_turn(r);
         r->world->now_us += 980000;
     }
     ck_assert_uint_eq(r->world->rows, 0);
     ck_assert_int_eq(r->world->settled_uncommitted, 0);
     r->world->postgres_down = false;
-    ck_assert(run(r, 2000));
+    ck_assert(road_run(r, 2000));
     assert_all_ended_once(r);
     ck_assert_uint_eq(atomic_load(&r->w.stats_stamps[0].counter[SM_C_STARTED]), 3000);
-    road_free(r);
+    road_end(r);
 }
 END_TEST
 
 START_TEST(without_redis_nothing_is_started_once_the_lease_is_in_doubt)
 {
-    struct road *r = road_new();
-    turn(r);
+    struct road *r = road_new(fake_world_new(), "wtest");
+    road_turn(r);
     r->world->redis_down = true;
     r->world->now_us += 3000000;
     ck_assert(!sm_worker_trusts_lease(&r->w));
     fake_enqueue(r->world, "debug.noop", "{}", 0);
     for (int i = 0; i < 100; i++)
-        turn(r);
+        road_turn(r);
     ck_assert_uint_eq(r->world->rows, 0);
     r->world->redis_down = false;
-    ck_assert(run(r, 500));
+    ck_assert(road_run(r, 500));
     assert_all_ended_once(r);
-    road_free(r);
+    road_end(r);
 }
 END_TEST
 
 START_TEST(a_refused_result_buries_its_own_job_only)
 {
-    struct road *r = road_new();
+    struct road *r = road_new(fake_world_new(), "wtest");
     r->world->refuse_results = true;
     fake_enqueue(r->world, "debug.noop", "{}", 0);
     fake_enqueue(r->world, "debug.echo", "{\"x\":1}", 0);
-    ck_assert(run(r, 500));
+    ck_assert(road_run(r, 500));
     ck_assert_int_eq(fake_find_row(r->world, &r->world->entry[0].job)->state, SM_STATE_SUCCEEDED);
     ck_assert_str_eq(fake_find_row(r->world, &r->world->entry[1].job)->error_code,
                      "result_refused");
-    road_free(r);
+    road_end(r);
 }
 END_TEST
 
 START_TEST(a_failure_of_an_entry_no_longer_owned_is_not_written)
 {
-    struct road *r = road_new();
+    struct road *r = road_new(fake_world_new(), "wtest");
     fake_enqueue(r->world, "debug.fail", "{\"how\":\"permanent\"}", 0);
     sm_keeper_turn(&r->keeper);
     sm_fetcher_turn(&r->fetcher, 0);
-    ck_assert_str_eq(r->world->entry[0].owner, r->world->worker);
+    ck_assert_str_eq(r->world->entry[0].owner, "wtest");
     strcpy(r->world->entry[0].owner, "another");
     for (int i = 0; i < 400; i++)
-        turn(r);
+        road_turn(r);
     ck_assert(r->world->entry[0].pending);
     ck_assert_uint_eq(r->world->rows, 0);
     ck_assert_uint_eq(sm_ring_count(&r->w.slots.free), SM_SLOTS);
-    road_free(r);
+    road_end(r);
 }
 END_TEST
 
 START_TEST(two_entries_of_one_id_end_in_one_row)
 {
-    struct road *r = road_new();
+    struct road *r = road_new(fake_world_new(), "wtest");
     fake_enqueue(r->world, "debug.noop", "{}", 0);
     fake_enqueue(r->world, "debug.noop", "{}", 0);
     r->world->entry[1].job = r->world->entry[0].job;
-    ck_assert(run(r, 500));
+    ck_assert(road_run(r, 500));
     ck_assert_uint_eq(r->world->rows, 1);
-    road_free(r);
+    road_end(r);
 }
 END_TEST
 

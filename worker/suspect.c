@@ -1,0 +1,118 @@
+/*
+ * The suspect in hand walks: WAITING until no other handler runs, or for a while with the others
+ * hushed; then charged in Redis and put in front of the ready ring, where only it may start; at its
+ * end the others go on. When the process does not fall quiet in time, or another suspect of the
+ * queue runs alone elsewhere, it is parked for a moment: the stamps must not idle for its sake.
+ *
+ * The patience grows with the job's age, so that under never-ending load its time comes too.
+ *
+ * Thread: the keeper.
+ */
+#include "worker/suspect.h"
+
+#include "base/uuid.h"
+
+#define WAIT_US 1000000     /* undisturbed, before others are hushed */
+#define PATIENCE_LEAST 2000 /* ms of hush */
+#define PATIENCE_MOST 60000
+
+int64_t sm_suspect_later_ms(struct sm_worker *w)
+{
+    uint32_t random;
+    sm_random(&random, sizeof random);
+    return sm_worker_redis_ms(w) + 1000 + random % 4000;
+}
+
+static uint32_t in_hand(struct sm_worker *w)
+{
+    uint32_t mark = atomic_load(&w->suspect);
+    return mark == SM_SUSPECT_TAKEN ? 0 : mark;
+}
+
+static void forget(struct sm_keeper *k)
+{
+    k->suspect_us = 0;
+    k->suspect_charged = false;
+    atomic_store(&k->w->suspect, 0);
+    atomic_store(&k->w->hush, false);
+}
+
+/* Takes a suspect that has not started out of hand; `parked`: its entry goes to :later. */
+static void put_away(struct sm_keeper *k, uint32_t i, bool parked)
+{
+    struct sm_worker *w = k->w;
+    struct sm_slot *slot = &w->slots.slot[i];
+    struct sm_parking item = {.entry = slot->entry,
+                              .due_ms = sm_suspect_later_ms(w),
+                              .expect_attempts = slot->tries.attempts,
+                              .tries = slot->tries};
+    struct sm_err err;
+    if (parked && k->q->ops->park(k->q, slot->queue, &item, 1, &err) != 0) {
+        sm_link_set_down(&k->link, sm_mono_us(w->clock));
+        sm_worker_failed(w, k->stats, "parking a suspect failed", true, &err);
+    }
+    sm_slots_release(&w->slots, &i, 1, SM_BY_KEEPER);
+    forget(k);
+}
+
+static int64_t patience_us(struct sm_worker *w, const struct sm_slot *slot)
+{
+    int64_t ms = (sm_worker_redis_ms(w) - (int64_t)slot->entry.ms) / 10;
+    ms = ms < PATIENCE_LEAST ? PATIENCE_LEAST : ms > PATIENCE_MOST ? PATIENCE_MOST : ms;
+    return ms * 1000;
+}
+
+static void charge(struct sm_keeper *k, uint32_t i)
+{
+    struct sm_worker *w = k->w;
+    struct sm_slot *slot = &w->slots.slot[i];
+    struct sm_err err;
+    int rc = k->q->ops->charge(k->q, slot->queue, slot->entry, &err);
+    if (rc == 1 || rc == SM_E_CONFLICT) {
+        put_away(k, i, rc == 1);
+    } else if (rc != 0) {
+        sm_link_set_down(&k->link, sm_mono_us(w->clock));
+        sm_worker_failed(w, k->stats, "charging a suspect failed", true, &err);
+    } else {
+        sm_count(k->stats, SM_C_CHARGED, 1);
+        k->suspect_life = atomic_load(&slot->life);
+        k->suspect_charged = true;
+        atomic_store(&slot->lone, 1);
+        sm_ring_put_front(&w->ready, &i, 1);
+    }
+}
+
+/* It is charged, and in the ring or running: has it ended? */
+static void look_after(struct sm_keeper *k, const struct sm_slot *slot)
+{
+    enum sm_slot_state state = sm_slot_state(slot);
+    if (atomic_load(&slot->life) != k->suspect_life || (state != SM_READY && state != SM_RUNNING))
+        forget(k);
+}
+
+void sm_keeper_suspect(struct sm_keeper *k, int64_t now_us)
+{
+    struct sm_worker *w = k->w;
+    uint32_t mark = in_hand(w);
+    if (mark == 0)
+        return;
+    struct sm_slot *slot = &w->slots.slot[mark - 1];
+    if (k->suspect_us == 0)
+        k->suspect_us = now_us;
+    int64_t waited = now_us - k->suspect_us;
+    if (k->suspect_charged) {
+        look_after(k, slot);
+    } else if (atomic_load(&w->draining)) {
+        uint32_t i = mark - 1;
+        sm_hand_back(w, k->q, k->stats, &i, 1, SM_BY_KEEPER);
+        forget(k);
+    } else if (atomic_load(&slot->given_up)) {
+        put_away(k, mark - 1, false);
+    } else if (atomic_load(&w->busy) == 0 || waited > WAIT_US) {
+        atomic_store(&w->hush, true); /* before busy is looked at: stamps do it the other way */
+        if (atomic_load(&w->busy) == 0)
+            charge(k, mark - 1);
+        else if (waited > WAIT_US + patience_us(w, slot))
+            put_away(k, mark - 1, true);
+    }
+}
