@@ -62,12 +62,6 @@ static void some_in_hand(struct sm_box *box)
     sm_box_note(box, 2, SM_FREE, 0, (struct sm_entry_id){7, 2});
 }
 
-static void fault_in_slot_3(struct sm_box *box)
-{
-    some_in_hand(box);
-    sm_fault_running(3);
-}
-
 /* A child that holds a box until it is killed; returns once it does. */
 static pid_t child_with_box(void (*fill)(struct sm_box *))
 {
@@ -147,6 +141,12 @@ START_TEST(a_box_tells_what_was_running_from_what_was_in_hand)
 END_TEST
 
 #ifndef STAMPMILL_SANITIZED /* they handle faults themselves, and end otherwise */
+static void fault_in_slot_3(struct sm_box *box)
+{
+    some_in_hand(box);
+    sm_fault_running(3);
+}
+
 START_TEST(a_fatal_signal_names_the_slot_that_took_it)
 {
     ck_assert_ptr_nonnull(mkdtemp(dir));
