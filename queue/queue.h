@@ -23,11 +23,12 @@ struct sm_tries {
     int32_t evident;  /* of those, the ones whose cause is known */
     int32_t losses;   /* deaths of workers that it was running in, unexplained */
     int32_t again;    /* times its handler asked to be run again */
+    int32_t takes;    /* times it was taken from :free: tells this ownership from an earlier one */
 };
 
 static inline bool sm_tries_any(const struct sm_tries *t)
 {
-    return (t->attempts | t->crashes | t->evident | t->losses | t->again) != 0;
+    return (t->attempts | t->crashes | t->evident | t->losses | t->again | t->takes) != 0;
 }
 
 /* Worth running alone, so that only the guilty is charged (design, "Guilt needs evidence"). */
@@ -82,13 +83,19 @@ struct sm_doubt {
     struct sm_entry_id faulted; /* the one whose stamp took a fatal signal: it alone is charged */
 };
 
+/* An owned entry, and the takes it was owned with: a command that comes late, over a connection
+ * that was lost, must not touch what the same worker has come to own again since. */
+struct sm_owned {
+    struct sm_entry_id entry;
+    int32_t takes;
+};
+
 /* An entry to be parked. */
 struct sm_parking {
-    struct sm_entry_id entry;
-    int64_t due_ms;          /* Redis's clock */
-    int32_t expect_attempts; /* what its attempts must still be */
-    struct sm_tries tries;   /* what is noted from now on */
-    bool parked; /* set by the call: done; false: not owned any more, or tried by another */
+    struct sm_owned owned;
+    int64_t due_ms;        /* Redis's clock; not later than now: handed back, to :free */
+    struct sm_tries tries; /* what is noted from now on; its takes are owned.takes */
+    bool parked;           /* set by the call: done; false: not owned any more */
 };
 
 struct sm_queue;
@@ -114,7 +121,8 @@ struct sm_queue_ops {
     int (*fetch_fd)(struct sm_queue *q);
 
     /* Promotes what is due and takes up to `want` (at most 100) from :free, reading each within
-     * `budget`. *next_due_ms: ms until the next parked entry is due, -1 when none is. */
+     * `budget`; what was taken and does not fit is owned, and comes by `owned` and `take`.
+     * *next_due_ms: ms until the next parked entry is due, -1 when none is. */
     int (*tick)(struct sm_queue *q, int queue, unsigned want, size_t budget, struct sm_intake *in,
                 int64_t *next_due_ms, struct sm_err *err);
     /* Reads entries this worker owns already (at most 100); one over `entry_limit` comes with its
@@ -131,23 +139,22 @@ struct sm_queue_ops {
      * in tries. Harmless when repeated. */
     int (*settle)(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
                   const struct sm_entry_id *tried, size_t tried_n, struct sm_err *err);
-    /* Settles entries that this worker still owns (burials, cancellations); of others nothing
-     * happens. owned[i] (may be NULL) tells which. */
-    int (*drop)(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n, bool *owned,
+    /* Settles entries (at most 100) that this worker still owns (burials, cancellations); of others
+     * nothing happens. owned[i] (may be NULL) tells which. */
+    int (*drop)(struct sm_queue *q, int queue, const struct sm_owned *items, size_t n, bool *owned,
                 struct sm_err *err);
     /* Which of these this worker still owns: asked right before a burial or failed attempt is
      * committed. */
     int (*still_owned)(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
                        bool *owned, struct sm_err *err);
-    /* Hands back to :free what this worker still owns, uncharged. */
-    int (*release)(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
-                   struct sm_err *err);
-    /* Parks owned entries (at most 100) until each is due, with their new tries. */
+    /* Parks owned entries (at most 100) until each is due, or hands them back, with their new
+     * tries. The caller keeps them until this has been answered: what was sent may still take
+     * effect. */
     int (*park)(struct sm_queue *q, int queue, struct sm_parking *items, size_t n,
                 struct sm_err *err);
     /* Charges an owned suspect before it is started, alone: 0 start it, 1 another one of this queue
      * runs alone now, SM_E_CONFLICT it is no longer owned. */
-    int (*charge)(struct sm_queue *q, int queue, struct sm_entry_id id, struct sm_err *err);
+    int (*charge)(struct sm_queue *q, int queue, struct sm_owned item, struct sm_err *err);
     /* Since when each of these jobs is asked to be cancelled, Redis's ms; 0: it is not. */
     int (*cancelled)(struct sm_queue *q, int queue, const struct sm_id *jobs, size_t n,
                      int64_t *since_ms, struct sm_err *err);

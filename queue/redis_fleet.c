@@ -27,15 +27,16 @@ int sm_redis_beat(struct sm_queue *queue, int index, int64_t lease_ms, struct sm
 {
     struct sm_redis_queue *q = sm_redis_self(queue);
     const struct sm_redis_keys *keys = &q->keys[index];
-    const char *const fixed[] = {keys->workers, keys->meta, keys->jobs, keys->cancelled, q->worker};
+    const char *const fixed[] = {keys->workers, keys->meta,  keys->jobs, keys->cancelled,
+                                 keys->later,   keys->tries, q->worker};
     struct sm_words words;
     redisReply *reply;
-    if (sm_words_init(&words, 5, 1) != 0)
+    if (sm_words_init(&words, 7, 1) != 0)
         return no_memory(err);
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         sm_words_add(&words, fixed[i]);
     sm_words_add_int(&words, lease_ms);
-    int rc = sm_redis_script(q, "beat", &words, 4, &reply, err);
+    int rc = sm_redis_script(q, "beat", &words, 6, &reply, err);
     if (rc != 0)
         return rc;
     if (reply->elements == 5) {
@@ -142,23 +143,26 @@ int sm_redis_reclaim(struct sm_queue *queue, int index, const char *worker, int6
     return rc;
 }
 
-int sm_redis_charge(struct sm_queue *queue, int index, struct sm_entry_id id, struct sm_err *err)
+int sm_redis_charge(struct sm_queue *queue, int index, struct sm_owned item, struct sm_err *err)
 {
     struct sm_redis_queue *q = sm_redis_self(queue);
     const struct sm_redis_keys *keys = &q->keys[index];
-    char entry[SM_ENTRY_ID_TEXT];
-    sm_entry_id_format(id, entry);
-    const char *argv[] = {keys->jobs, keys->tries, keys->meta, q->worker, entry};
-    const size_t sizes[] = {strlen(argv[0]), strlen(argv[1]), strlen(argv[2]), strlen(argv[3]),
-                            strlen(argv[4])};
+    const char *const fixed[] = {keys->jobs, keys->tries, keys->meta, q->worker};
+    struct sm_words words;
     redisReply *reply;
-    int rc = sm_script_call(&q->conn, "charge", 3, 5, argv, sizes, &reply, err);
+    if (sm_words_init(&words, 4, 2) != 0)
+        return no_memory(err);
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        sm_words_add(&words, fixed[i]);
+    sm_words_add_id(&words, item.entry);
+    sm_words_add_int(&words, item.takes);
+    int rc = sm_redis_script(q, "charge", &words, 3, &reply, err);
     if (rc != 0)
         return rc;
     int64_t answer = number_of(reply);
     freeReplyObject(reply);
     if (answer < 0)
-        return sm_err_set(err, SM_E_CONFLICT, "entry %s is no longer owned", entry);
+        return sm_err_set(err, SM_E_CONFLICT, "the entry is no longer owned");
     return answer == 1 ? 0 : 1;
 }
 

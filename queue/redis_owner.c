@@ -79,38 +79,23 @@ int sm_redis_script(struct sm_redis_queue *q, const char *script, struct sm_word
     return rc;
 }
 
-/* Calls `script jobs tries worker ids..`; the caller frees the reply. */
-static int call_ids(struct sm_redis_queue *q, const char *script, int index,
-                    const struct sm_entry_id *ids, size_t n, redisReply **reply, struct sm_err *err)
+int sm_redis_drop(struct sm_queue *queue, int index, const struct sm_owned *items, size_t n,
+                  bool *owned, struct sm_err *err)
 {
+    struct sm_redis_queue *q = sm_redis_self(queue);
     struct sm_words words;
-    if (sm_words_init(&words, 3, n) != 0)
+    redisReply *reply;
+    SM_ASSERT(n > 0 && n <= SM_REDIS_MOST);
+    if (sm_words_init(&words, 3, 2 * n) != 0)
         return no_memory(err);
     sm_words_add(&words, q->keys[index].jobs);
     sm_words_add(&words, q->keys[index].tries);
     sm_words_add(&words, q->worker);
-    for (size_t i = 0; i < n; i++)
-        sm_words_add_id(&words, ids[i]);
-    return sm_redis_script(q, script, &words, 2, reply, err);
-}
-
-int sm_redis_release(struct sm_queue *queue, int index, const struct sm_entry_id *ids, size_t n,
-                     struct sm_err *err)
-{
-    struct sm_redis_queue *q = sm_redis_self(queue);
-    redisReply *reply;
-    int rc = call_ids(q, "release", index, ids, n, &reply, err);
-    if (rc == 0)
-        freeReplyObject(reply);
-    return rc;
-}
-
-int sm_redis_drop(struct sm_queue *queue, int index, const struct sm_entry_id *ids, size_t n,
-                  bool *owned, struct sm_err *err)
-{
-    struct sm_redis_queue *q = sm_redis_self(queue);
-    redisReply *reply;
-    int rc = call_ids(q, "drop", index, ids, n, &reply, err);
+    for (size_t i = 0; i < n; i++) {
+        sm_words_add_id(&words, items[i].entry);
+        sm_words_add_int(&words, items[i].takes);
+    }
+    int rc = sm_redis_script(q, "drop", &words, 2, &reply, err);
     if (rc != 0)
         return rc;
     for (size_t i = 0; owned != NULL && i < n; i++)
@@ -190,7 +175,7 @@ int sm_redis_park(struct sm_queue *queue, int index, struct sm_parking *items, s
 {
     struct sm_redis_queue *q = sm_redis_self(queue);
     const struct sm_redis_keys *keys = &q->keys[index];
-    char fresh[SM_REDIS_MOST][64];
+    char fresh[SM_REDIS_MOST][96];
     struct sm_words words;
     redisReply *reply;
     SM_ASSERT(n > 0 && n <= SM_REDIS_MOST);
@@ -200,10 +185,12 @@ int sm_redis_park(struct sm_queue *queue, int index, struct sm_parking *items, s
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         sm_words_add(&words, fixed[i]);
     for (size_t i = 0; i < n; i++) {
-        sm_tries_format(&items[i].tries, fresh[i]);
-        sm_words_add_id(&words, items[i].entry);
+        struct sm_tries tries = items[i].tries;
+        tries.takes = items[i].owned.takes;
+        sm_tries_format(&tries, fresh[i]);
+        sm_words_add_id(&words, items[i].owned.entry);
+        sm_words_add_int(&words, items[i].owned.takes);
         sm_words_add_int(&words, items[i].due_ms);
-        sm_words_add_int(&words, items[i].expect_attempts);
         sm_words_add(&words, fresh[i]);
     }
     int rc = sm_redis_script(q, "park", &words, 3, &reply, err);

@@ -272,21 +272,6 @@ static size_t read_tick(const redisReply *reply, struct sm_entry_id *ids, struct
     return n;
 }
 
-/* What was taken and did not fit into the budget goes back to :free. */
-static int give_back(struct sm_redis_queue *q, int index, const struct sm_entry_id *ids, size_t n,
-                     const struct sm_intake *in, struct sm_err *err)
-{
-    struct sm_entry_id left[SM_REDIS_MOST];
-    size_t left_n = 0, at = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (at < in->n && sm_entry_id_compare(in->items[at].entry, ids[i]) == 0)
-            at++;
-        else
-            left[left_n++] = ids[i];
-    }
-    return left_n == 0 ? 0 : sm_redis_release(&q->base, index, left, left_n, err);
-}
-
 static int q_tick(struct sm_queue *queue, int index, unsigned want, size_t budget,
                   struct sm_intake *in, int64_t *next_due_ms, struct sm_err *err)
 {
@@ -310,8 +295,7 @@ static int q_tick(struct sm_queue *queue, int index, unsigned want, size_t budge
         n = read_tick(reply, ids, tries);
     }
     freeReplyObject(reply);
-    rc = n == 0 ? 0 : sm_redis_take(q, index, ids, tries, n, q->entry_limit, budget, in, err);
-    return rc == 0 ? give_back(q, index, ids, n, in, err) : rc;
+    return n == 0 ? 0 : sm_redis_take(q, index, ids, tries, n, q->entry_limit, budget, in, err);
 }
 
 static int q_take(struct sm_queue *queue, int index, const struct sm_entry_id *ids, size_t n,
@@ -358,7 +342,6 @@ static const struct sm_queue_ops ops = {
     .settle = sm_redis_settle,
     .drop = sm_redis_drop,
     .still_owned = sm_redis_still_owned,
-    .release = sm_redis_release,
     .park = sm_redis_park,
     .charge = sm_redis_charge,
     .cancelled = sm_redis_cancelled,

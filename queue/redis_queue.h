@@ -79,15 +79,13 @@ int sm_redis_take(struct sm_redis_queue *q, int queue, const struct sm_entry_id 
 /* Notes of fetched entries up to `remade` what is known of them: tries, and when parked ones are
  * due. */
 int sm_redis_recall(struct sm_redis_queue *q, int queue, struct sm_intake *in, struct sm_err *err);
-/* "attempts crashes evident losses again" */
+/* "attempts crashes evident losses again takes" */
 void sm_tries_parse(const char *text, size_t size, struct sm_tries *tries);
 /* "" when all are 0. */
-void sm_tries_format(const struct sm_tries *tries, char text[64]);
+void sm_tries_format(const struct sm_tries *tries, char text[96]);
 
 /* ---- redis_owner.c: the calls that move owners -- */
-int sm_redis_release(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
-                     struct sm_err *err);
-int sm_redis_drop(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
+int sm_redis_drop(struct sm_queue *q, int queue, const struct sm_owned *items, size_t n,
                   bool *owned, struct sm_err *err);
 int sm_redis_still_owned(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
                          bool *owned, struct sm_err *err);
@@ -108,7 +106,7 @@ int sm_redis_report(struct sm_queue *q, const char *const *pairs, size_t n, int6
 int sm_redis_reclaim(struct sm_queue *q, int queue, const char *worker, int64_t seen_ms,
                      unsigned most, const struct sm_doubt *doubt, uint64_t *moved, uint64_t *left,
                      struct sm_err *err);
-int sm_redis_charge(struct sm_queue *q, int queue, struct sm_entry_id id, struct sm_err *err);
+int sm_redis_charge(struct sm_queue *q, int queue, struct sm_owned item, struct sm_err *err);
 int sm_redis_pardon(struct sm_queue *q, int queue, const struct sm_entry_id *ids, size_t n,
                     struct sm_err *err);
 int sm_redis_cancelled(struct sm_queue *q, int queue, const struct sm_id *jobs, size_t n,

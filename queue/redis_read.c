@@ -20,19 +20,21 @@
 
 void sm_tries_parse(const char *text, size_t size, struct sm_tries *tries)
 {
-    char copy[64];
+    char copy[96];
     memset(tries, 0, sizeof *tries);
-    snprintf(copy, sizeof copy, "%.*s", (int)(size > 63 ? 63 : size), text == NULL ? "" : text);
-    sscanf(copy, "%" SCNd32 " %" SCNd32 " %" SCNd32 " %" SCNd32 " %" SCNd32, &tries->attempts,
-           &tries->crashes, &tries->evident, &tries->losses, &tries->again);
+    snprintf(copy, sizeof copy, "%.*s", (int)(size > 95 ? 95 : size), text == NULL ? "" : text);
+    sscanf(copy, "%" SCNd32 " %" SCNd32 " %" SCNd32 " %" SCNd32 " %" SCNd32 " %" SCNd32,
+           &tries->attempts, &tries->crashes, &tries->evident, &tries->losses, &tries->again,
+           &tries->takes);
 }
 
-void sm_tries_format(const struct sm_tries *tries, char text[64])
+void sm_tries_format(const struct sm_tries *tries, char text[96])
 {
     text[0] = '\0';
     if (sm_tries_any(tries))
-        snprintf(text, 64, "%" PRId32 " %" PRId32 " %" PRId32 " %" PRId32 " %" PRId32,
-                 tries->attempts, tries->crashes, tries->evident, tries->losses, tries->again);
+        snprintf(text, 96, "%" PRId32 " %" PRId32 " %" PRId32 " %" PRId32 " %" PRId32 " %" PRId32,
+                 tries->attempts, tries->crashes, tries->evident, tries->losses, tries->again,
+                 tries->takes);
 }
 
 /* ---- one entry -- */

@@ -14,8 +14,9 @@
 #include "store/schema.h"
 #include "store/sqlstate.h"
 
-#define PING_S "2" /* bounds the ping alone: our own waits end sooner or later by their deadlines  \
-                    */
+#define PING_S                                                                                     \
+    "2" /* bounds the ping alone: our own waits end sooner or later by their deadlines             \
+         */
 
 static int64_t now_us(void)
 {

@@ -2,9 +2,10 @@
  * The audit: the ids that Redis says are ours against the slots.
  *
  * Owned without a slot in two audits a read time-out apart (a reply may still be on its way): taken
- * in, as far as there is room, and the rest as soon as there is. A slot before STORED that is no longer owned: given up, it is not started, and a failure of
- * it has no effect; a success is committed all the same, it does no harm. Unlike re-reading with
- * XREADGROUP 0 it raises no delivery counter and reads no payload.
+ * in, as far as there is room, and the rest as soon as there is. A slot before STORED that is no
+ * longer owned: given up, it is not started, and a failure of it has no effect; a success is
+ * committed all the same, it does no harm. Unlike re-reading with XREADGROUP 0 it raises no
+ * delivery counter and reads no payload.
  */
 #include <stdlib.h>
 #include <string.h>

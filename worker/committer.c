@@ -51,30 +51,29 @@ static void redis_failed(struct sm_committer *c, const char *what, const struct 
 
 /* ---- what is done -- */
 
-/* What a drain stopped goes back to Redis; a failure of what is no longer ours is forgotten. True
- * when so. */
-static bool leave_out(struct sm_committer *c, uint32_t i)
+/* A failure of what is no longer ours is forgotten. True when so. */
+static bool forget(struct sm_committer *c, uint32_t i)
 {
-    struct sm_slot *slot = slot_of(c, i);
-    if (atomic_load(&slot->given_up) && slot->out.code != 0) {
-        sm_count(c->stats, SM_C_GIVEN_UP, 1);
-        sm_slots_release(&c->w->slots, &i, 1, SM_BY_COMMITTER);
-        return true;
-    }
-    if (slot->out.code == SM_E_STOPPED && atomic_load(&slot->lone) == 0) {
-        sm_hand_back(c->w, c->q, c->stats, &i, 1, SM_BY_COMMITTER);
-        return true;
-    }
-    return false;
+    const struct sm_slot *slot = slot_of(c, i);
+    if (atomic_load(&slot->given_up) == 0 || (slot->out.code == 0 && !slot->goes_back))
+        return false;
+    sm_count(c->stats, SM_C_GIVEN_UP, 1);
+    sm_slots_release(&c->w->slots, &i, 1, SM_BY_COMMITTER);
+    return true;
 }
 
-/* Needs Redis: what the drain stopped is handed back here. */
+/* What only goes back into the queue needs no commit. */
 static void sift(struct sm_committer *c)
 {
     size_t kept = 0;
-    for (size_t k = 0; k < c->held_n; k++)
-        if (!leave_out(c, c->held[k]))
+    for (size_t k = 0; k < c->held_n; k++) {
+        if (forget(c, c->held[k]))
+            continue;
+        if (slot_of(c, c->held[k])->goes_back)
+            c->parking[c->parking_n++] = c->held[k];
+        else
             c->held[kept++] = c->held[k];
+    }
     c->held_n = kept;
 }
 
@@ -168,7 +167,7 @@ static bool drop_lost_failures(struct sm_committer *c)
             return false;
         }
     for (size_t k = 0; k < c->batch_n; k++)
-        if (!leave_out(c, c->batch[k]))
+        if (!forget(c, c->batch[k]))
             c->batch[kept++] = c->batch[k];
     c->batch_n = kept;
     return kept > 0;
@@ -185,7 +184,6 @@ static void decide(struct sm_committer *c)
         uint32_t random;
         sm_random(&random, sizeof random);
         enum sm_outcome outcome = sm_outcome_of(slot, c->w->options, now_ms, random);
-        SM_ASSERT(outcome != SM_OUTCOME_RELEASE); /* was left out */
         if (outcome == SM_OUTCOME_PARK) {
             sm_count(c->stats, stopped ? SM_C_RELEASED : SM_C_AGAIN, 1);
             c->parking[c->parking_n++] = c->batch[k];
@@ -308,7 +306,6 @@ static bool prepare(struct sm_committer *c)
     if ((fresh || has_failures(c)) && !sm_queue_ready(c->w, c->q, &c->redis, c->stats))
         return false;
     if (fresh) {
-        sift(c);
         choose(c);
         sort_out_twins(c);
     }
@@ -322,6 +319,7 @@ static bool prepare(struct sm_committer *c)
 /* Begins the next batch, or the same one again after a failure. */
 static void start(struct sm_committer *c)
 {
+    sift(c);
     if (!c->under_way && c->held_n + c->batch_n > 0 && store_ready(c) && prepare(c))
         begin(c);
 }
@@ -332,7 +330,8 @@ static void start(struct sm_committer *c)
  * given up, by owner: the id may be another entry's in a Redis that was wiped. */
 static int settle_queue(struct sm_committer *c, int queue, struct sm_err *err)
 {
-    static struct sm_entry_id plain[SM_SLOTS], tried[SM_SLOTS], owned[SM_SLOTS];
+    static struct sm_entry_id plain[SM_SLOTS], tried[SM_SLOTS];
+    static struct sm_owned owned[SM_SLOTS];
     size_t plain_n = 0, tried_n = 0, owned_n = 0;
     for (size_t k = 0; k < c->stored_n; k++) {
         const struct sm_slot *slot = slot_of(c, c->stored[k]);
@@ -343,7 +342,7 @@ static int settle_queue(struct sm_committer *c, int queue, struct sm_err *err)
         if (plainly)
             plain[plain_n++] = slot->entry;
         else
-            owned[owned_n++] = slot->entry;
+            owned[owned_n++] = sm_slot_owned(slot);
         if (plainly && (sm_tries_any(t) || atomic_load(&slot->lone) != 0))
             tried[tried_n++] = slot->entry;
     }
@@ -381,10 +380,8 @@ static int park_some(struct sm_committer *c, int queue, struct sm_err *err)
         if (slot->queue != queue)
             continue;
         slots[n] = c->parking[k];
-        items[n++] = (struct sm_parking){.entry = slot->entry,
-                                         .due_ms = slot->due_ms,
-                                         .expect_attempts = slot->tries.attempts,
-                                         .tries = slot->next};
+        items[n++] = (struct sm_parking){
+            .owned = sm_slot_owned(slot), .due_ms = slot->due_ms, .tries = slot->next};
     }
     int rc = n == 0 ? 0 : c->q->ops->park(c->q, queue, items, n, err);
     if (rc != 0 || n == 0)

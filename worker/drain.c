@@ -54,16 +54,14 @@ static struct patience patience(struct sm_daemon *d, int64_t ms, bool (*hurry)(v
     return (struct patience){d->w.clock, sm_mono_us(d->w.clock) + ms * 1000, hurry};
 }
 
-/* The fetcher's thread has ended: its first connection is ours to use. */
 static void hand_back_ready(struct sm_daemon *d)
 {
     static uint32_t items[SM_SLOTS];
-    struct sm_fetcher_queue *fq = &d->fetcher.queue[0];
     size_t n = sm_ring_take(&d->w.ready, items, SM_SLOTS, 0);
     if (n == 0)
         return;
-    sm_queue_ready(&d->w, fq->q, &fq->link, &d->w.stats_fetcher);
-    sm_hand_back(&d->w, fq->q, &d->w.stats_fetcher, items, n, SM_BY_DRAIN);
+    sm_count(&d->w.stats_fetcher, SM_C_RELEASED, n); /* its thread has ended */
+    sm_send_back(&d->w, items, n, 0, SM_BY_DRAIN);
     sm_log(SM_LOG_INFO, "unstarted jobs handed back", SM_N("jobs", n));
 }
 
@@ -117,6 +115,20 @@ static bool finish_commits(struct sm_daemon *d, bool (*hurry)(void))
     return ended;
 }
 
+/* Hands back what is still owned and strikes this worker off; a Redis that is just coming back is
+ * waited for. */
+static bool leave(struct sm_daemon *d, uint64_t *handed_back)
+{
+    struct patience p = patience(d, COMMIT_GRACE_MS, never);
+    *handed_back = 0;
+    while (!sm_keeper_leave(&d->keeper, handed_back)) {
+        if (sm_mono_us(p.clock) >= p.until_us)
+            return false;
+        poll(NULL, 0, LOOK_MS);
+    }
+    return true;
+}
+
 static int exit_code(struct sm_daemon *d, bool finished)
 {
     if (atomic_load(&d->w.hung) > 0)
@@ -136,7 +148,7 @@ int sm_daemon_drain(struct sm_daemon *d, bool (*hurry)(void))
     finished = finish_commits(d, finished ? never : hurry) && finished;
     atomic_store(&d->keeper_stop, true);
     sm_thread_join(d->keeper_thread);
-    bool left = sm_keeper_leave(&d->keeper, &handed_back);
+    bool left = leave(d, &handed_back);
     sm_box_close(d->box, left);
     sm_log(SM_LOG_INFO, "drained", SM_N("handed_back", handed_back),
            SM_S("struck_off", left ? "yes" : "no"));

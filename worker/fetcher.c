@@ -151,12 +151,20 @@ static void start(struct sm_fetcher *f, int i, size_t share, size_t idle)
     fq->reserved_n = sm_slots_reserve(f->w, fq->reserved, count);
     if (fq->reserved_n == 0)
         return;
+    fq->gaps = atomic_load(&f->w->gaps);
     int rc = fq->q->ops->fetch_start(fq->q, i, (unsigned)fq->reserved_n, block_ms, bytes_left(f->w),
                                      &err);
     if (rc != 0)
         failed(f, fq, "fetch failed", &err);
     else
         fq->under_way = true;
+}
+
+/* An answer that was asked for before the trust in the lease was lost, or under another name. */
+static bool is_stale(const struct sm_fetcher *f, const struct sm_fetcher_queue *fq)
+{
+    return fq->gaps != atomic_load(&f->w->gaps) ||
+           fq->link.identity != atomic_load(&f->w->identity.turn) || !sm_worker_trusts_lease(f->w);
 }
 
 static void drop(struct sm_intake *in)
@@ -174,9 +182,9 @@ static void finish(struct sm_fetcher *f, int i, int64_t wait_us)
     struct sm_intake in = intake(f, fq->reserved_n);
     struct sm_err err;
     int rc = fq->q->ops->fetch_wait(fq->q, wait_us, &in, &err);
-    if (rc == 0 && fq->link.identity != atomic_load(&f->w->identity.turn)) {
-        drop(&in); /* given to whom this worker was before: others take it from him */
-        rc = sm_err_set(&err, SM_E_CONFLICT, "asked for under another identity");
+    if (rc == 0 && in.n > 0 && is_stale(f, fq)) {
+        drop(&in); /* owned perhaps by whoever took it from us meanwhile: the audit tells */
+        rc = sm_err_set(&err, SM_E_CONFLICT, "answered after a gap in the lease");
     }
     if (rc > 0)
         return;

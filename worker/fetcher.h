@@ -11,6 +11,7 @@ struct sm_fetcher_queue {
     struct sm_queue *q; /* a connection of its own, so that queues can be waited for together */
     struct sm_link link;
     bool under_way;
+    uint32_t gaps;                    /* of the trust in the lease, when it was asked */
     bool empty;                       /* the last fetch without blocking brought nothing */
     uint32_t reserved[SM_FETCH_MOST]; /* slots for what was asked for */
     size_t reserved_n;

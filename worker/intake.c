@@ -81,36 +81,12 @@ struct sorted {
     int queue;
     uint32_t leased[SM_FETCH_MOST], ready[SM_FETCH_MOST], ended[SM_FETCH_MOST];
     size_t leased_n, ready_n, ended_n;
-    uint32_t parked[SM_TICK_MOST];
-    struct sm_parking parking[SM_TICK_MOST];
-    size_t parking_n;
 };
-
-/* Parks what has gathered. Where Redis does not answer it is left to the lease and the audit;
- * either way the slots are free again. */
-static void park_now(struct sorted *s)
-{
-    struct sm_err err;
-    if (s->parking_n == 0)
-        return;
-    if (s->q->ops->park(s->q, s->queue, s->parking, s->parking_n, &err) != 0)
-        sm_worker_failed(s->w, s->stats, "parking failed", true, &err);
-    else
-        sm_count(s->stats, SM_C_PARKED, s->parking_n);
-    sm_slots_release(&s->w->slots, s->parked, s->parking_n, SM_BY_INTAKE);
-    s->parking_n = 0;
-}
 
 static void park(struct sorted *s, uint32_t i, int64_t due_ms)
 {
-    const struct sm_slot *slot = &s->w->slots.slot[i];
-    if (s->parking_n == SM_TICK_MOST)
-        park_now(s);
-    s->parked[s->parking_n] = i;
-    s->parking[s->parking_n++] = (struct sm_parking){.entry = slot->entry,
-                                                     .due_ms = due_ms,
-                                                     .expect_attempts = slot->tries.attempts,
-                                                     .tries = slot->tries};
+    sm_count(s->stats, SM_C_PARKED, 1);
+    sm_send_back(s->w, &i, 1, due_ms, SM_BY_INTAKE);
 }
 
 /* Marks those of the leased that were asked to be cancelled after they were enqueued. Where Redis
@@ -219,7 +195,6 @@ void sm_intake_take(struct sm_worker *w, struct sm_queue *q, struct sm_stats *st
     mark_cancelled(&s);
     for (size_t k = 0; k < s.leased_n; k++)
         sort_one(&s, s.leased[k]);
-    park_now(&s);
     sm_count(stats, SM_C_REFUSED, s.ended_n);
     if (first)
         sm_ring_put_front(&w->ready, s.ready, s.ready_n);
@@ -228,21 +203,15 @@ void sm_intake_take(struct sm_worker *w, struct sm_queue *q, struct sm_stats *st
     sm_ring_put(&w->done, s.ended, s.ended_n);
 }
 
-void sm_hand_back(struct sm_worker *w, struct sm_queue *q, struct sm_stats *stats,
-                  const uint32_t *items, size_t n, enum sm_mover by)
+void sm_send_back(struct sm_worker *w, const uint32_t *items, size_t n, int64_t due_ms,
+                  enum sm_mover by)
 {
-    struct sm_entry_id ids[SM_TICK_MOST];
-    for (int queue = 0; queue < w->options->queues_n; queue++) {
-        for (size_t k = 0; k < n;) {
-            size_t ids_n = 0;
-            for (; k < n && ids_n < SM_TICK_MOST; k++)
-                if (w->slots.slot[items[k]].queue == queue)
-                    ids[ids_n++] = w->slots.slot[items[k]].entry;
-            struct sm_err err;
-            if (ids_n > 0 && q->ops->release(q, queue, ids, ids_n, &err) != 0)
-                sm_worker_failed(w, stats, "hand-back failed", true, &err);
-        }
+    for (size_t k = 0; k < n; k++) {
+        struct sm_slot *slot = &w->slots.slot[items[k]];
+        slot->goes_back = true;
+        slot->due_ms = due_ms;
+        slot->next = slot->tries;
+        sm_slot_move(&w->slots, items[k], SM_DONE, by);
     }
-    sm_count(stats, SM_C_RELEASED, n);
-    sm_slots_release(&w->slots, items, n, by);
+    sm_ring_put(&w->done, items, n);
 }

@@ -120,7 +120,6 @@ static void take_new_identity(struct sm_keeper *k)
 static bool beat_all(struct sm_keeper *k)
 {
     struct sm_worker *w = k->w;
-    int64_t wall = sm_wall_us(w->clock);
     for (int i = 0; i < w->options->queues_n; i++) {
         struct sm_beat answer;
         struct sm_err err;
@@ -139,7 +138,8 @@ static bool beat_all(struct sm_keeper *k)
         k->known[i] = true;
         atomic_store(&w->paused[i], answer.paused);
         atomic_store(&w->cancel_ms[i], answer.cancel_ms);
-        atomic_store(&w->redis_ahead_us, answer.redis_ms * 1000 - wall);
+        /* after the answer: then the estimate is late, by what the answer took, and never early */
+        atomic_store(&w->redis_ahead_us, answer.redis_ms * 1000 - sm_wall_us(w->clock));
     }
     return true;
 }
@@ -153,6 +153,7 @@ static void beat(struct sm_keeper *k)
         return;
     if (!trusted) {
         k->steady_us = began;
+        atomic_fetch_add(&w->gaps, 1);
         if (!sm_keeper_audit(k))
             return; /* what is still ours is not known: nothing is started */
     }

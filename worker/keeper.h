@@ -78,7 +78,7 @@ void sm_keeper_take_over(struct sm_keeper *k);
  * its score is no longer `seen_ms`; or what failed. *moved: how many. */
 int sm_keeper_empty(struct sm_keeper *k, int queue, const char *worker, int64_t seen_ms,
                     const struct sm_doubt *doubt, uint64_t *moved);
-/* At the end of a drain: hands back what this worker still owns, counted in *handed_back; true when
+/* At the end of a drain: hands back what this worker still owns, added to *handed_back; true when
  * it owns nothing any more and is struck off. */
 bool sm_keeper_leave(struct sm_keeper *k, uint64_t *handed_back);
 

@@ -61,25 +61,16 @@ static enum sm_outcome retry(struct sm_slot *slot, const struct sm_options *o, i
     return later(slot, now_ms + wait_ms, SM_OUTCOME_RETRY);
 }
 
-/* A drain stopped it. What was charged before it started must be taken back: so it is parked. */
-static enum sm_outcome stopped(struct sm_slot *slot, bool lone)
-{
-    if (!lone)
-        return SM_OUTCOME_RELEASE;
-    slot->next = slot->tries;
-    slot->due_ms = 0;
-    return SM_OUTCOME_PARK;
-}
-
 enum sm_outcome sm_outcome_of(struct sm_slot *slot, const struct sm_options *options,
                               int64_t now_ms, uint32_t random)
 {
-    bool lone = atomic_load(&slot->lone) != 0;
     slot->next = slot->tries;
-    if (lone)
+    if (slot->out.code == SM_E_STOPPED) { /* by a drain: as if it had not run */
+        slot->due_ms = 0;
+        return SM_OUTCOME_PARK;
+    }
+    if (atomic_load(&slot->lone) != 0)
         slot->next.losses = 0;
-    if (slot->out.code == SM_E_STOPPED)
-        return stopped(slot, lone);
     if (slot->out.code == SM_E_AGAIN)
         return again(slot, now_ms);
     if (sm_error_class(slot->out.code) == SM_CLASS_ATTEMPT)

@@ -14,10 +14,9 @@
 #define SM_CRASHES_MOST 10 /* ... and whatever the cause */
 
 enum sm_outcome {
-    SM_OUTCOME_ROW,     /* it has ended: its row is written, then it is settled */
-    SM_OUTCOME_RETRY,   /* the failed attempt is written, then the entry is parked */
-    SM_OUTCOME_PARK,    /* parked, nothing is written */
-    SM_OUTCOME_RELEASE, /* handed back, uncharged */
+    SM_OUTCOME_ROW,   /* it has ended: its row is written, then it is settled */
+    SM_OUTCOME_RETRY, /* the failed attempt is written, then the entry is parked */
+    SM_OUTCOME_PARK,  /* goes back into the queue, nothing is written */
 };
 
 /* Decides for a slot in DONE. For RETRY and PARK sets its due_ms and next; may change its code and

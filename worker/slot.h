@@ -76,7 +76,8 @@ struct sm_slot {
     size_t bytes;  /* charged against worker.memory */
     size_t result; /* of which its result */
     struct sm_run_out out;
-    int64_t due_ms;       /* of one that goes back into the queue: not before this */
+    bool goes_back;       /* into the queue, as if it had not been here */
+    int64_t due_ms;       /* of what goes back or is tried again: not before this */
     struct sm_tries next; /* ... and with these tries */
 };
 
@@ -124,6 +125,12 @@ static inline struct sm_id sm_slot_shown_job(const struct sm_slot *slot)
     struct sm_id id;
     memcpy(id.b, half, sizeof half);
     return id;
+}
+
+/* The entry as it is owned. */
+static inline struct sm_owned sm_slot_owned(const struct sm_slot *slot)
+{
+    return (struct sm_owned){slot->entry, slot->tries.takes};
 }
 
 const char *sm_slot_state_name(enum sm_slot_state state);

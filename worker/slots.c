@@ -12,10 +12,11 @@
 static const uint8_t legal[SM_SLOT_STATES][SM_SLOT_STATES] = {
     [SM_FREE] = {[SM_LEASED] = SM_BY_INTAKE},
     [SM_LEASED] = {[SM_READY] = SM_BY_INTAKE,
-                   [SM_DONE] = SM_BY_INTAKE,  /* refused at delivery */
-                   [SM_FREE] = SM_BY_INTAKE}, /* parked */
+                   [SM_DONE] = SM_BY_INTAKE,  /* refused, to be parked */
+                   [SM_FREE] = SM_BY_INTAKE}, /* in hand already */
     [SM_READY] = {[SM_RUNNING] = SM_BY_STAMP,
-                  [SM_FREE] = SM_BY_KEEPER | SM_BY_STAMP | SM_BY_DRAIN}, /* handed back, given up */
+                  [SM_DONE] = SM_BY_KEEPER | SM_BY_DRAIN,    /* to be handed back */
+                  [SM_FREE] = SM_BY_KEEPER | SM_BY_STAMP},   /* given up */
     [SM_RUNNING] = {[SM_DONE] = SM_BY_STAMP | SM_BY_KEEPER}, /* keeper: it never returned */
     [SM_DONE] = {[SM_STORED] = SM_BY_COMMITTER, [SM_FREE] = SM_BY_COMMITTER}, /* parked, stopped,
                                                                                  given up */
@@ -57,6 +58,7 @@ static void slot_empty(struct sm_slot *slot)
     memset(&slot->tries, 0, sizeof slot->tries);
     slot->type = NULL;
     slot->started_us = slot->finished_us = slot->cpu_us = slot->due_ms = 0;
+    slot->goes_back = false;
     slot->bytes = slot->result = 0;
     atomic_store(&slot->stop, 0);
     atomic_store(&slot->given_up, 0);

@@ -37,21 +37,10 @@ static void forget(struct sm_keeper *k)
     atomic_store(&k->w->hush, false);
 }
 
-/* Takes a suspect that has not started out of hand; `parked`: its entry goes to :later. */
-static void put_away(struct sm_keeper *k, uint32_t i, bool parked)
+/* Takes a suspect that has not started out of hand: its entry goes back, not before due_ms. */
+static void put_away(struct sm_keeper *k, uint32_t i, int64_t due_ms)
 {
-    struct sm_worker *w = k->w;
-    struct sm_slot *slot = &w->slots.slot[i];
-    struct sm_parking item = {.entry = slot->entry,
-                              .due_ms = sm_suspect_later_ms(w),
-                              .expect_attempts = slot->tries.attempts,
-                              .tries = slot->tries};
-    struct sm_err err;
-    if (parked && k->q->ops->park(k->q, slot->queue, &item, 1, &err) != 0) {
-        sm_link_set_down(&k->link, sm_mono_us(w->clock));
-        sm_worker_failed(w, k->stats, "parking a suspect failed", true, &err);
-    }
-    sm_slots_release(&w->slots, &i, 1, SM_BY_KEEPER);
+    sm_send_back(k->w, &i, 1, due_ms, SM_BY_KEEPER);
     forget(k);
 }
 
@@ -67,12 +56,13 @@ static void charge(struct sm_keeper *k, uint32_t i)
     struct sm_worker *w = k->w;
     struct sm_slot *slot = &w->slots.slot[i];
     struct sm_err err;
-    int rc = k->q->ops->charge(k->q, slot->queue, slot->entry, &err);
-    if (rc == 1 || rc == SM_E_CONFLICT) {
-        put_away(k, i, rc == 1);
+    int rc = k->q->ops->charge(k->q, slot->queue, sm_slot_owned(slot), &err);
+    if (rc == 1) {
+        put_away(k, i, sm_suspect_later_ms(w));
+    } else if (rc == SM_E_CONFLICT) {
+        put_away(k, i, 0); /* does nothing in Redis: it is another's */
     } else if (rc != 0) {
-        sm_link_set_down(&k->link, sm_mono_us(w->clock));
-        sm_worker_failed(w, k->stats, "charging a suspect failed", true, &err);
+        sm_keeper_failed(k, "charging a suspect failed", &err);
     } else {
         sm_count(k->stats, SM_C_CHARGED, 1);
         k->suspect_life = atomic_load(&slot->life);
@@ -102,17 +92,13 @@ void sm_keeper_suspect(struct sm_keeper *k, int64_t now_us)
     int64_t waited = now_us - k->suspect_us;
     if (k->suspect_charged) {
         look_after(k, slot);
-    } else if (atomic_load(&w->draining)) {
-        uint32_t i = mark - 1;
-        sm_hand_back(w, k->q, k->stats, &i, 1, SM_BY_KEEPER);
-        forget(k);
-    } else if (atomic_load(&slot->given_up)) {
-        put_away(k, mark - 1, false);
+    } else if (atomic_load(&w->draining) || atomic_load(&slot->given_up)) {
+        put_away(k, mark - 1, 0);
     } else if (atomic_load(&w->busy) == 0 || waited > WAIT_US) {
         atomic_store(&w->hush, true); /* before busy is looked at: stamps do it the other way */
         if (atomic_load(&w->busy) == 0)
             charge(k, mark - 1);
         else if (waited > WAIT_US + patience_us(w, slot))
-            put_away(k, mark - 1, true);
+            put_away(k, mark - 1, sm_suspect_later_ms(w));
     }
 }

@@ -114,7 +114,6 @@ bool sm_keeper_leave(struct sm_keeper *k, uint64_t *handed_back)
     uint64_t moved;
     bool clean = sm_queue_ready(w, k->q, &k->link, k->stats);
     sm_worker_name(w, name);
-    *handed_back = 0;
     for (int i = 0; clean && i < w->options->queues_n; i++) {
         clean = sm_keeper_empty(k, i, name, -1, &none, &moved) == 0;
         *handed_back += moved;

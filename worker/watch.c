@@ -124,8 +124,8 @@ static void hand_back_waiting(struct sm_keeper *k)
            atomic_load(&w->slots.slot[items[old]].lone) == 0)
         old++;
     sm_ring_put_front(&w->ready, items + old, n - old);
-    if (old > 0)
-        sm_hand_back(w, k->q, k->stats, items, old, SM_BY_KEEPER);
+    sm_count(k->stats, SM_C_RELEASED, old);
+    sm_send_back(w, items, old, 0, SM_BY_KEEPER);
 }
 
 void sm_keeper_watch_queue(struct sm_keeper *k)

@@ -58,6 +58,7 @@ struct sm_worker {
     struct sm_ring ready, done;
 
     _Atomic int64_t beat_us;        /* monotonic start of the last beat that was answered */
+    _Atomic uint32_t gaps;          /* how often the trust in the lease was lost and came back */
     _Atomic int64_t redis_ahead_us; /* Redis's clock minus ours */
     _Atomic bool paused[SM_QUEUES_MAX];
     _Atomic int64_t cancel_ms[SM_QUEUES_MAX]; /* newest request to cancel; 0: none stands */
@@ -114,10 +115,10 @@ void sm_slots_unreserve(struct sm_worker *w, const uint32_t *slots, size_t n);
  * front with `first`). Empties *in. */
 void sm_intake_take(struct sm_worker *w, struct sm_queue *q, struct sm_stats *stats,
                     struct sm_intake *in, const uint32_t *slots, size_t slots_n, bool first);
-/* Hands slots back to :free in Redis and frees them; what Redis does not answer is left to the
- * lease. */
-void sm_hand_back(struct sm_worker *w, struct sm_queue *q, struct sm_stats *stats,
-                  const uint32_t *items, size_t n, enum sm_mover by);
+/* Sends slots back into the queue, not before due_ms (0: at once, uncharged): the committer does
+ * it, and keeps them until Redis has answered. They must be LEASED or READY, and in no ring. */
+void sm_send_back(struct sm_worker *w, const uint32_t *items, size_t n, int64_t due_ms,
+                  enum sm_mover by);
 
 /* ---- stamps -- */
 

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- The worker is alive, by Redis's clock. Without group or meta nothing is written.
--- KEYS workers meta jobs cancelled   ARGV worker lease-ms
+-- KEYS workers meta jobs cancelled later tries   ARGV worker lease-ms
 -- ->  now ms, 1 when group or meta is gone, 1 when paused, last score, time of the newest cancel request
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -22,15 +22,14 @@ if missing == 0 then
   if not last then redis.call('HSET', KEYS[2], 'lease:' .. ARGV[1], ARGV[2]) end
 end
 
--- a request is about entries that were there: once all of those are gone it has nothing left to say
+-- What says something of entries goes with the last of them: requests to cancel, and what late commands left behind.
+-- A request has nothing left to say, too, once all that is older has gone.
 local newest = redis.call('ZRANGE', KEYS[4], -1, -1, 'WITHSCORES')[2]
-if newest and missing == 0 then
-  if redis.call('XLEN', KEYS[3]) == 0 then
-    redis.call('DEL', KEYS[4])
-  else
-    local oldest = redis.call('XPENDING', KEYS[3], 'mill', '-', '+', 1)[1]
-    local ms = string.match(oldest and oldest[1] or delivered, '^%d+')
-    redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. ms)
-  end
+if missing == 0 and redis.call('XLEN', KEYS[3]) == 0 then
+  redis.call('DEL', KEYS[4], KEYS[5], KEYS[6])
+elseif missing == 0 and newest then
+  local oldest = redis.call('XPENDING', KEYS[3], 'mill', '-', '+', 1)[1]
+  local ms = string.match(oldest and oldest[1] or delivered, '^%d+')
+  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. ms)
 end
 return {now, missing, paused, last or '0', newest or '0'}

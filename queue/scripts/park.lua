@@ -1,20 +1,24 @@
 #!lua flags=allow-oom
--- Parks owned entries until they are due, each if its failed attempts are still those the caller knew.
--- KEYS jobs later tries   ARGV worker, then for each: id, due ms, expected attempts, new tries ('': none)
+-- Parks owned entries until they are due; what is due already goes back to :free. `takes` is the last number of a row of
+-- tries: it fences off a command that comes late, when the same worker has taken the entry again.
+-- KEYS jobs later tries   ARGV worker, then for each: id, takes, due ms, new tries ('': none)
 -- ->  1 parked, 0 not, for each
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local answer = {}
-local function park(id, due, expected, fresh)
+local function park(id, takes, due, fresh)
   if #redis.call('XPENDING', KEYS[1], 'mill', id, id, 1, ARGV[1]) == 0 then return 0 end
-  local tries = redis.call('HGET', KEYS[3], id) or '0'
-  if string.match(tries, '^%d+') ~= expected then return 0 end
-  if #redis.call('XCLAIM', KEYS[1], 'mill', ':later', 0, id, 'JUSTID') == 0 then
+  local row = redis.call('HGET', KEYS[3], id)
+  if (row and string.match(row, '%d+$') or '0') ~= takes then return 0 end
+  local later = tonumber(due) > now
+  if #redis.call('XCLAIM', KEYS[1], 'mill', later and ':later' or ':free', 0, id, 'JUSTID') == 0 then
     redis.call('HDEL', KEYS[3], id) -- its body is gone
     return 0
   end
-  redis.call('ZADD', KEYS[2], due, id)
+  if later then redis.call('ZADD', KEYS[2], due, id) end
   if fresh ~= '' then
     redis.call('HSET', KEYS[3], id, fresh)
-  else
+  elseif row then
     redis.call('HDEL', KEYS[3], id)
   end
   return 1

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Gives entries of a dead worker to :free and notes what its death says of them; strikes the worker off when it
--- has none left. A row of tries is `attempts crashes evident losses again`.
+-- has none left. A row of tries is `attempts crashes evident losses again takes`.
 -- KEYS jobs workers tries meta
 -- ARGV worker, seen score (-1: death is proven), most, doubt (all | listed), 1 when a job is known to be at fault,
 --      then with `listed` the ids that were running, '!' before the one that faulted
@@ -23,8 +23,8 @@ local function note(id)
   local lone = alone == ARGV[1] .. ' ' .. id -- it was charged before it started
   local doubted = not faulted and (ARGV[4] == 'all' or running[id])
   if not (lone or doubted or id == faulted) then return end
-  local attempts, crashes, evident, losses, again =
-    string.match(redis.call('HGET', KEYS[3], id) or '0 0 0 0 0', '^(%d+) (%d+) (%d+) (%d+) (%d+)')
+  local attempts, crashes, evident, losses, rest =
+    string.match(redis.call('HGET', KEYS[3], id) or '0 0 0 0 0 0', '^(%d+) (%d+) (%d+) (%d+) (.*)$')
   if lone then
     if not (id == faulted or (known and not faulted)) then return end
     evident = evident + 1
@@ -33,7 +33,7 @@ local function note(id)
   else
     losses = known and math.max(losses + 1, 2) or losses + 1 -- with a job at fault one loss is enough to suspect
   end
-  redis.call('HSET', KEYS[3], id, string.format('%.0f %.0f %.0f %.0f %.0f', attempts, crashes, evident, losses, again))
+  redis.call('HSET', KEYS[3], id, string.format('%.0f %.0f %.0f %.0f %s', attempts, crashes, evident, losses, rest))
 end
 
 local rows = redis.pcall('XPENDING', KEYS[1], 'mill', '-', '+', ARGV[3], ARGV[1])

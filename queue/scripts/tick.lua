@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Frees what is due, then takes up to `want` from :free.
--- KEYS jobs later tries   ARGV worker want   ->  ms to the next due (-1: none), then id, tries ('' none) ..
+-- Frees what is due, then takes up to `want` from :free, each with one more in the last number of its tries, the takes.
+-- KEYS jobs later tries   ARGV worker want   ->  ms to the next due (-1: none), then id, tries ..
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 
@@ -34,8 +34,11 @@ if #free > 0 then
   local ids = {}
   for i, row in ipairs(free) do ids[i] = row[1] end
   for _, id in ipairs(move(ARGV[1], ids)) do
+    local rest, takes = string.match(redis.call('HGET', KEYS[3], id) or '0 0 0 0 0 0', '^(.*) (%d+)$')
+    local row = string.format('%s %.0f', rest, takes + 1)
+    redis.call('HSET', KEYS[3], id, row)
     answer[#answer + 1] = id
-    answer[#answer + 1] = redis.call('HGET', KEYS[3], id) or ''
+    answer[#answer + 1] = row
   end
 end
 return answer

@@ -43,6 +43,19 @@ int rig_fetch(struct sm_queue *q, unsigned count, size_t budget, struct sm_intak
     return rc;
 }
 
+void rig_hand_back(struct sm_queue *q, const struct sm_entry_id *ids, size_t n)
+{
+    struct sm_parking items[10];
+    struct sm_err err;
+    ck_assert_uint_le(n, 10);
+    for (size_t i = 0; i < n; i++)
+        items[i] = (struct sm_parking){.owned = {ids[i], 0}};
+    int rc = q->ops->park(q, 0, items, n, &err);
+    ck_assert_msg(rc == 0, "%s", err.text);
+    for (size_t i = 0; i < n; i++)
+        ck_assert(items[i].parked);
+}
+
 void rig_free(struct sm_intake *in)
 {
     for (size_t i = 0; i < in->n; i++) {

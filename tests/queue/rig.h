@@ -25,6 +25,8 @@ struct sm_queue *rig_worker(const char *name, size_t limit);
 /* Fetches up to `count`, not blocking; the code. */
 int rig_fetch(struct sm_queue *q, unsigned count, size_t budget, struct sm_intake *in,
               struct sm_err *err);
+/* Hands back what q took by its first fetch. */
+void rig_hand_back(struct sm_queue *q, const struct sm_entry_id *ids, size_t n);
 void rig_free(struct sm_intake *in);
 
 #endif

@@ -49,7 +49,7 @@ START_TEST(a_settle_that_was_cut_in_two_heals)
     struct sm_intake in = intake(2);
     struct sm_err err;
     int64_t due;
-    ck_assert_int_eq(q->ops->release(q, 0, &freed, 1, &err), 0);
+    rig_hand_back(q, &freed, 1);
     rig_int("XDEL sm:{q}:jobs %llu-%llu %llu-%llu", (unsigned long long)mine.ms,
             (unsigned long long)mine.seq, (unsigned long long)freed.ms,
             (unsigned long long)freed.seq);
@@ -117,7 +117,7 @@ START_TEST(a_reply_over_the_budget_is_taken_one_by_one)
 }
 END_TEST
 
-START_TEST(a_tick_gives_back_what_does_not_fit)
+START_TEST(what_a_tick_took_and_does_not_fit_comes_by_the_audit)
 {
     struct sm_queue *q = rig_worker("w1", MANY);
     struct sm_entry_id ids[2] = {add_large(2000), add_large(2000)};
@@ -126,10 +126,13 @@ START_TEST(a_tick_gives_back_what_does_not_fit)
     int64_t due;
     ck_assert_int_eq(rig_fetch(q, 5, MANY, &in, &err), 0);
     rig_free(&in);
-    ck_assert_int_eq(q->ops->release(q, 0, ids, 2, &err), 0);
+    rig_hand_back(q, ids, 2);
     ck_assert_int_eq(q->ops->tick(q, 0, 5, 3000, &in, &due, &err), 0);
     ck_assert_uint_eq(in.n, 1);
-    ck_assert_str_eq(rig_owner(ids[1]), ":free");
+    ck_assert_str_eq(rig_owner(ids[1]), "w1");
+    rig_free(&in);
+    ck_assert_int_eq(q->ops->take(q, 0, ids + 1, 1, MANY, 3000, &in, &err), 0);
+    ck_assert(in.n == 1 && in.items[0].tries.takes == 1);
     rig_free(&in);
     q->ops->close(q);
 }
@@ -168,12 +171,12 @@ START_TEST(a_full_redis_still_drains)
     rig_text("CONFIG SET maxmemory 1");
     ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
     ck_assert_int_eq(q->ops->report(q, pairs, 1, 1000, &err), 0);
-    ck_assert_int_eq(q->ops->release(q, 0, ids, 1, &err), 0);
+    rig_hand_back(q, ids, 1);
     ck_assert_int_eq(q->ops->tick(q, 0, 5, MANY, &in, &due, &err), 0);
     ck_assert_uint_eq(in.n, 1);
     ck_assert_int_eq(rig_fetch(q, 4, MANY, &in, &err), 0);
     ck_assert_uint_eq(in.n, 2);
-    struct sm_parking item = {.entry = ids[1], .due_ms = 1, .tries = {.attempts = 1}};
+    struct sm_parking item = {.owned = {ids[1], 0}, .due_ms = 1, .tries = {.attempts = 1}};
     ck_assert_int_eq(q->ops->park(q, 0, &item, 1, &err), 0);
     ck_assert(item.parked);
     ck_assert_int_eq(q->ops->settle(q, 0, ids, 1, ids, 1, &err), 0);
@@ -289,7 +292,8 @@ int main(void)
     return RIG_SUITE(
         "queue_faults", {a_settle_that_was_cut_in_two_heals, 0},
         {forgotten_scripts_are_sent_again, 0}, {a_deleted_group_is_said_and_made_anew, 0},
-        {a_reply_over_the_budget_is_taken_one_by_one, 0}, {a_tick_gives_back_what_does_not_fit, 0},
+        {a_reply_over_the_budget_is_taken_one_by_one, 0},
+        {what_a_tick_took_and_does_not_fit_comes_by_the_audit, 0},
         {an_entry_over_the_limit_comes_under_its_id_and_the_others_whole, 0},
         {a_full_redis_still_drains, 0}, {a_wrong_password_is_said_and_not_shown, 0},
         {a_missing_right_is_named, 0}, {a_redis_that_may_evict_is_refused_unless_allowed, 0},

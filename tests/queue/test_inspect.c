@@ -52,8 +52,8 @@ START_TEST(what_waits_is_counted_exactly)
     rig_free(&intake);
     ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
     ck_assert_int_eq(q->ops->settle(q, 0, ids + 4, 1, NULL, 0, &err), 0);
-    ck_assert_int_eq(q->ops->release(q, 0, ids, 2, &err), 0);
-    struct sm_parking item = {.entry = ids[2], .due_ms = beat.redis_ms + 60000};
+    rig_hand_back(q, ids, 2);
+    struct sm_parking item = {.owned = {ids[2], 0}, .due_ms = beat.redis_ms + 60000};
     ck_assert_int_eq(q->ops->park(q, 0, &item, 1, &err), 0);
     ck_assert_int_eq(sm_inspect_queues(in, &states, &n, &err), 0);
     ck_assert(n == 1 && states[0].has_group && states[0].workers == 1);
@@ -74,7 +74,7 @@ START_TEST(an_entry_is_shown_with_owner_due_time_and_tries)
     struct sm_queue *q = rig_worker("w1", MANY);
     struct sm_intake intake = {.items = items, .room = 1};
     struct sm_entry_id id = rig_add("type t input abc");
-    struct sm_parking item = {.entry = id, .due_ms = 1800000000000, .tries = {.attempts = 2}};
+    struct sm_parking item = {.owned = {id, 0}, .due_ms = 1800000000000, .tries = {.attempts = 2}};
     struct sm_entry_state state;
     struct sm_err err;
     ck_assert_int_eq(sm_inspect_entry(in, "q", id, &state, &err), 0);

@@ -29,13 +29,11 @@ static struct sm_entry_id leased(struct sm_queue *q)
 static const struct sm_doubt none;
 
 /* Parks one entry with so many attempts; 0, or SM_E_CONFLICT when it was not parked. */
-static int park_one(struct sm_queue *q, struct sm_entry_id id, int64_t due_ms, int expected,
+static int park_one(struct sm_queue *q, struct sm_entry_id id, int64_t due_ms, int takes,
                     int attempts)
 {
-    struct sm_parking item = {.entry = id,
-                              .due_ms = due_ms,
-                              .expect_attempts = expected,
-                              .tries = {.attempts = attempts}};
+    struct sm_parking item = {
+        .owned = {id, takes}, .due_ms = due_ms, .tries = {.attempts = attempts}};
     struct sm_err err;
     int rc = q->ops->park(q, 0, &item, 1, &err);
     ck_assert_msg(rc == 0, "%s", err.text);
@@ -48,8 +46,8 @@ static struct sm_tries tries_of(struct sm_entry_id id)
     struct sm_tries tries = {0};
     const char *text = rig_text("HGET sm:{q}:tries %llu-%llu", (unsigned long long)id.ms,
                                 (unsigned long long)id.seq);
-    sscanf(text, "%d %d %d %d %d", &tries.attempts, &tries.crashes, &tries.evident, &tries.losses,
-           &tries.again);
+    sscanf(text, "%d %d %d %d %d %d", &tries.attempts, &tries.crashes, &tries.evident,
+           &tries.losses, &tries.again, &tries.takes);
     return tries;
 }
 
@@ -133,11 +131,12 @@ START_TEST(drop_settles_only_what_is_still_owned)
 {
     struct sm_queue *q = rig_worker("w1", MANY), *other = rig_worker("w2", MANY);
     struct sm_entry_id ids[2] = {leased(q), leased(other)};
+    struct sm_owned both[2] = {{ids[0], 0}, {ids[1], 0}};
     struct sm_err err;
     bool owned[2];
     ck_assert_int_eq(q->ops->still_owned(q, 0, ids, 2, owned, &err), 0);
     ck_assert(owned[0] && !owned[1]);
-    ck_assert_int_eq(q->ops->drop(q, 0, ids, 2, owned, &err), 0);
+    ck_assert_int_eq(q->ops->drop(q, 0, both, 2, owned, &err), 0);
     ck_assert(owned[0] && !owned[1]);
     ck_assert_int_eq(rig_int("XLEN sm:{q}:jobs"), 1);
     ck_assert_str_eq(rig_owner(ids[1]), "w2");
@@ -146,22 +145,63 @@ START_TEST(drop_settles_only_what_is_still_owned)
 }
 END_TEST
 
-START_TEST(what_is_released_goes_to_whoever_ticks)
+START_TEST(what_is_handed_back_goes_to_whoever_ticks)
 {
     struct sm_queue *q = rig_worker("w1", MANY), *other = rig_worker("w2", MANY);
     struct sm_entry_id id = leased(q);
-    struct sm_err err;
     int64_t due;
-    ck_assert_int_eq(q->ops->release(other, 0, &id, 1, &err), 0); /* not its own */
+    ck_assert_int_eq(park_one(other, id, 0, 0, 0), SM_E_CONFLICT); /* not its own */
     ck_assert_str_eq(rig_owner(id), "w1");
-    ck_assert_int_eq(q->ops->release(q, 0, &id, 1, &err), 0);
+    ck_assert_int_eq(park_one(q, id, 0, 0, 0), 0);
     ck_assert_str_eq(rig_owner(id), ":free");
+    ck_assert_int_eq(rig_int("EXISTS sm:{q}:tries sm:{q}:later"), 0);
     struct sm_intake in = tick(other, 5, &due);
-    ck_assert(in.n == 1 && due == -1 && !sm_tries_any(&in.items[0].tries));
+    ck_assert(in.n == 1 && due == -1 && in.items[0].tries.attempts == 0);
     ck_assert_str_eq(rig_owner(id), "w2");
     rig_free(&in);
     q->ops->close(q);
     other->ops->close(other);
+}
+END_TEST
+
+START_TEST(a_command_that_comes_late_does_not_touch_what_was_taken_again)
+{
+    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_entry_id id = leased(q);
+    struct sm_owned old = {id, 0}, now = {id, 1};
+    struct sm_err err;
+    bool owned = true;
+    int64_t due;
+    ck_assert_int_eq(park_one(q, id, 0, 0, 0), 0);
+    struct sm_intake in = tick(q, 5, &due);
+    ck_assert(in.n == 1 && in.items[0].tries.takes == 1);
+    rig_free(&in);
+    ck_assert_int_eq(park_one(q, id, 0, 0, 0), SM_E_CONFLICT); /* the same command once more */
+    ck_assert_int_eq(q->ops->drop(q, 0, &old, 1, &owned, &err), 0);
+    ck_assert(!owned);
+    ck_assert_int_eq(q->ops->charge(q, 0, old, &err), SM_E_CONFLICT);
+    ck_assert_str_eq(rig_owner(id), "w1");
+    ck_assert_int_eq(q->ops->charge(q, 0, now, &err), 0);
+    ck_assert_int_eq(park_one(q, id, 4102444800000, 1, 1), 0);
+    ck_assert_str_eq(rig_owner(id), ":later");
+    q->ops->close(q);
+}
+END_TEST
+
+START_TEST(the_last_entry_takes_all_that_was_noted_with_it)
+{
+    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_entry_id id = leased(q);
+    struct sm_beat beat;
+    struct sm_err err;
+    rig_int("HSET sm:{q}:tries 1-1 x");
+    rig_int("ZADD sm:{q}:later 5 1-1");
+    ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
+    ck_assert_int_eq(rig_int("EXISTS sm:{q}:tries sm:{q}:later"), 2);
+    ck_assert_int_eq(q->ops->settle(q, 0, &id, 1, NULL, 0, &err), 0);
+    ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
+    ck_assert_int_eq(rig_int("EXISTS sm:{q}:tries sm:{q}:later"), 0);
+    q->ops->close(q);
 }
 END_TEST
 
@@ -330,14 +370,15 @@ START_TEST(one_suspect_of_a_queue_runs_alone_at_a_time_and_is_charged_first)
     struct sm_entry_id a = leased(dead), b = leased(q);
     struct sm_doubt known = {.running = &a, .running_n = 1, .known = true};
     struct sm_err err;
-    ck_assert_int_eq(q->ops->charge(q, 0, a, &err), SM_E_CONFLICT);
-    ck_assert_int_eq(dead->ops->charge(dead, 0, a, &err), 0);
+    ck_assert_int_eq(q->ops->charge(q, 0, (struct sm_owned){a, 0}, &err), SM_E_CONFLICT);
+    ck_assert_int_eq(dead->ops->charge(dead, 0, (struct sm_owned){a, 0}, &err), 0);
     ck_tries(a, 1, 0, 0);
-    ck_assert_int_eq(q->ops->charge(q, 0, b, &err), 1);
+    ck_assert_int_eq(q->ops->charge(q, 0, (struct sm_owned){b, 0}, &err), 1);
     ck_tries(b, 0, 0, 0);
     lose(q, &known); /* died with it: the charge stands, its cause is known, no loss besides */
     ck_tries(a, 1, 1, 0);
-    ck_assert_int_eq(q->ops->charge(q, 0, b, &err), 0); /* nobody runs alone any more */
+    ck_assert_int_eq(q->ops->charge(q, 0, (struct sm_owned){b, 0}, &err),
+                     0); /* nobody runs alone any more */
     ck_tries(b, 1, 0, 0);
     dead->ops->close(dead);
     q->ops->close(q);
@@ -494,7 +535,9 @@ int main(void)
     return RIG_SUITE(
         "queue_live", {jobs_enqueued_before_any_worker_are_delivered_in_order, 0},
         {a_blocked_fetch_ends_with_what_arrives, 0}, {settling_leaves_nothing_behind, 0},
-        {drop_settles_only_what_is_still_owned, 0}, {what_is_released_goes_to_whoever_ticks, 0},
+        {drop_settles_only_what_is_still_owned, 0}, {what_is_handed_back_goes_to_whoever_ticks, 0},
+        {a_command_that_comes_late_does_not_touch_what_was_taken_again, 0},
+        {the_last_entry_takes_all_that_was_noted_with_it, 0},
         {what_is_parked_comes_back_when_it_is_due, 0}, {a_late_park_does_nothing, 0},
         {what_another_took_is_not_promoted_from_him, 0}, {owned_tells_all_ids_in_pages, 0},
         {a_dead_workers_entries_are_freed_and_it_is_struck_off, 0},

@@ -58,6 +58,11 @@ struct fake_row *fake_find_row(struct fake_world *world, const struct sm_id *id)
 
 /* ---- queue -- */
 
+static int64_t redis_ms(const struct fake_world *world)
+{
+    return world->now_us / 1000 - world->redis_behind_ms;
+}
+
 struct fake_queue {
     struct sm_queue base;
     struct fake_world *world;
@@ -198,6 +203,7 @@ static int q_tick(struct sm_queue *queue, int index, unsigned want, size_t budge
             strcpy(entry->owner, ":free");
         if (entry->pending && strcmp(entry->owner, ":free") == 0 && in->n < want) {
             strcpy(entry->owner, q->worker);
+            entry->tries.takes++;
             if (!late)
                 deliver(q, entry, in);
         }
@@ -260,7 +266,13 @@ static bool owns(struct fake_queue *q, struct sm_entry_id id)
     return entry->pending && strcmp(entry->owner, q->worker) == 0;
 }
 
-static int q_drop(struct sm_queue *queue, int index, const struct sm_entry_id *ids, size_t n,
+/* The fence: owned, and not taken again since. */
+static bool owns_still(struct fake_queue *q, struct sm_owned item)
+{
+    return owns(q, item.entry) && find(q->world, item.entry)->tries.takes == item.takes;
+}
+
+static int q_drop(struct sm_queue *queue, int index, const struct sm_owned *items, size_t n,
                   bool *owned, struct sm_err *err)
 {
     struct fake_queue *q = self(queue);
@@ -268,8 +280,8 @@ static int q_drop(struct sm_queue *queue, int index, const struct sm_entry_id *i
     (void)index, (void)owned;
     int rc = begin(q, &late, err);
     for (size_t i = 0; rc == 0 && i < n; i++)
-        if (owns(q, ids[i]))
-            settle_one(q->world, ids[i]);
+        if (owns_still(q, items[i]))
+            settle_one(q->world, items[i].entry);
     return rc == 0 ? leave(q, late, err) : rc;
 }
 
@@ -285,19 +297,6 @@ static int q_still_owned(struct sm_queue *queue, int index, const struct sm_entr
     return rc == 0 ? leave(q, late, err) : rc;
 }
 
-static int q_release(struct sm_queue *queue, int index, const struct sm_entry_id *ids, size_t n,
-                     struct sm_err *err)
-{
-    struct fake_queue *q = self(queue);
-    bool late;
-    (void)index;
-    int rc = begin(q, &late, err);
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        if (owns(q, ids[i]))
-            strcpy(find(q->world, ids[i])->owner, ":free");
-    return rc == 0 ? leave(q, late, err) : rc;
-}
-
 static int q_park(struct sm_queue *queue, int index, struct sm_parking *items, size_t n,
                   struct sm_err *err)
 {
@@ -306,20 +305,21 @@ static int q_park(struct sm_queue *queue, int index, struct sm_parking *items, s
     (void)index;
     int rc = begin(q, &late, err);
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        struct fake_entry *entry = find(q->world, items[i].entry);
-        items[i].parked =
-            owns(q, items[i].entry) && entry->tries.attempts == items[i].expect_attempts;
+        struct fake_entry *entry = find(q->world, items[i].owned.entry);
+        items[i].parked = owns_still(q, items[i].owned);
         if (!items[i].parked)
             continue;
-        strcpy(entry->owner, ":later");
+        strcpy(entry->owner, items[i].due_ms > redis_ms(q->world) ? ":later" : ":free");
         entry->due_ms = items[i].due_ms;
         entry->tries = items[i].tries;
+        entry->tries.takes = items[i].owned.takes;
     }
     return rc == 0 ? leave(q, late, err) : rc;
 }
 
-static int q_charge(struct sm_queue *queue, int index, struct sm_entry_id id, struct sm_err *err)
+static int q_charge(struct sm_queue *queue, int index, struct sm_owned item, struct sm_err *err)
 {
+    struct sm_entry_id id = item.entry;
     struct fake_queue *q = self(queue);
     struct fake_world *world = q->world;
     bool late;
@@ -327,7 +327,7 @@ static int q_charge(struct sm_queue *queue, int index, struct sm_entry_id id, st
     int rc = begin(q, &late, err);
     if (rc != 0)
         return rc;
-    if (!owns(q, id))
+    if (!owns_still(q, item))
         return sm_err_set(err, SM_E_CONFLICT, "fake: not owned");
     struct fake_entry *other = find(world, world->alone_entry);
     if (other != NULL && other != find(world, id) && other->pending &&
@@ -356,11 +356,6 @@ static int q_cancelled(struct sm_queue *queue, int index, const struct sm_id *jo
 }
 
 /* ---- the fleet -- */
-
-static int64_t redis_ms(const struct fake_world *world)
-{
-    return world->now_us / 1000 - world->redis_behind_ms;
-}
 
 static struct fake_member *member(struct fake_world *world, const char *worker)
 {
@@ -518,7 +513,6 @@ static const struct sm_queue_ops queue_ops = {
     .settle = q_settle,
     .drop = q_drop,
     .still_owned = q_still_owned,
-    .release = q_release,
     .park = q_park,
     .charge = q_charge,
     .cancelled = q_cancelled,
