@@ -169,6 +169,10 @@ struct sm_queue_ops {
     /* Publishes the report of this worker for the CLI: flat name/value pairs, kept for `ttl_ms`. */
     int (*report)(struct sm_queue *q, const char *const *pairs, size_t n, int64_t ttl_ms,
                   struct sm_err *err);
+    /* The types that the others of a queue, as far as they are alive, say they run: names, each
+     * with a space before and behind it, cut at `room`; "" when there is nobody else. */
+    int (*offers)(struct sm_queue *q, const struct sm_peer *peers, size_t n, char *types,
+                  size_t room, struct sm_err *err);
     /* Gives up to `most` (at most 100) entries of a dead worker to :free and notes the doubt;
      * strikes the worker off when it has none left (*left is 0 then). `seen_ms` is the score that
      * was judged: nothing happens, and SM_E_CONFLICT, when it has changed; -1: death is proven. */
@@ -181,6 +185,9 @@ struct sm_queue_ops {
     /* Goes on under another identity; the connection is closed. */
     void (*rename)(struct sm_queue *q, const char *worker);
 
+    /* Which making of a queue this is (32 hex digits), "" before the first connection: tells one
+     * Redis from another, however it is reached. */
+    const char *(*incarnation)(const struct sm_queue *q, int queue);
     /* What Redis run this connection speaks to (INFO run_id), "" when not connected. */
     const char *(*run_id)(const struct sm_queue *q);
     void (*close)(struct sm_queue *q);

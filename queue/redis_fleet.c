@@ -79,6 +79,45 @@ int sm_redis_census(struct sm_queue *queue, int index, struct sm_peer *peers, si
     return 0;
 }
 
+/* Adds the names of a report that are not there yet. */
+static void add_types(char *types, size_t room, const char *text)
+{
+    char name[SM_QUEUE_NAME_MAX + 3];
+    for (size_t n; *text != '\0'; text += n + (text[n] == ' ')) {
+        n = strcspn(text, " ");
+        if (n == 0 || n > SM_QUEUE_NAME_MAX)
+            continue;
+        snprintf(name, sizeof name, " %.*s ", (int)n, text);
+        size_t used = strlen(types);
+        if (strstr(types, name) == NULL && used + n + 3 <= room)
+            strcpy(types + used, name);
+    }
+}
+
+int sm_redis_offers(struct sm_queue *queue, const struct sm_peer *peers, size_t n, char *types,
+                    size_t room, struct sm_err *err)
+{
+    struct sm_redis_queue *q = sm_redis_self(queue);
+    int rc = 0;
+    types[0] = '\0';
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        char key[64];
+        struct sm_args args = {.n = 0};
+        redisReply *reply;
+        snprintf(key, sizeof key, "sm:worker:%s", peers[i].worker);
+        sm_args_add(&args, "HGET");
+        sm_args_add(&args, key);
+        sm_args_add(&args, "types");
+        rc = sm_conn_call_args(&q->conn, &args, &reply, err);
+        if (rc != 0)
+            break;
+        if (reply->str != NULL)
+            add_types(types, room, reply->str);
+        freeReplyObject(reply);
+    }
+    return rc;
+}
+
 int sm_redis_report(struct sm_queue *queue, const char *const *pairs, size_t n, int64_t ttl_ms,
                     struct sm_err *err)
 {

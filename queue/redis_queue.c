@@ -304,6 +304,11 @@ static int q_take(struct sm_queue *queue, int index, const struct sm_entry_id *i
     return sm_redis_take(sm_redis_self(queue), index, ids, NULL, n, entry_limit, budget, in, err);
 }
 
+static const char *q_incarnation(const struct sm_queue *queue, int index)
+{
+    return ((const struct sm_redis_queue *)queue)->keys[index].incarnation;
+}
+
 static const char *q_run_id(const struct sm_queue *queue)
 {
     return ((const struct sm_redis_queue *)queue)->conn.run_id;
@@ -347,10 +352,12 @@ static const struct sm_queue_ops ops = {
     .cancelled = sm_redis_cancelled,
     .beat = sm_redis_beat,
     .census = sm_redis_census,
+    .offers = sm_redis_offers,
     .report = sm_redis_report,
     .reclaim = sm_redis_reclaim,
     .pardon = sm_redis_pardon,
     .rename = q_rename,
+    .incarnation = q_incarnation,
     .run_id = q_run_id,
     .close = q_close,
 };

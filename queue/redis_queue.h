@@ -101,6 +101,8 @@ int sm_redis_beat(struct sm_queue *q, int queue, int64_t lease_ms, struct sm_bea
                   struct sm_err *err);
 int sm_redis_census(struct sm_queue *q, int queue, struct sm_peer *peers, size_t room, size_t *n,
                     int64_t *redis_ms, struct sm_err *err);
+int sm_redis_offers(struct sm_queue *q, const struct sm_peer *peers, size_t n, char *types,
+                    size_t room, struct sm_err *err);
 int sm_redis_report(struct sm_queue *q, const char *const *pairs, size_t n, int64_t ttl_ms,
                     struct sm_err *err);
 int sm_redis_reclaim(struct sm_queue *q, int queue, const char *worker, int64_t seen_ms,

@@ -17,7 +17,7 @@
 #include "base/oom.h"
 
 #define BOX_BYTES_MOST (64 << 20)
-#define BOX_MAGIC 0x32786f62736d6c6cu /* changes with the layout */
+#define BOX_MAGIC 0x33786f62736d6c6cu /* changes with the layout */
 
 struct box_slot {
     uint64_t ms, seq;
@@ -130,6 +130,13 @@ void sm_box_note_oom(struct sm_box *box)
     atomic_store(&box->file->oom_kills, sm_oom_kills(box->file->oom_file));
 }
 
+void sm_box_note_home(struct sm_box *box, int queue, const char *incarnation)
+{
+    char *home = box->file->label.home[queue];
+    if (strcmp(home, incarnation) != 0)
+        snprintf(home, SM_INCARNATION_TEXT, "%s", incarnation);
+}
+
 void sm_box_rename(struct sm_box *box, const char *worker)
 {
     struct sm_box_label *label = &box->file->label;
@@ -198,9 +205,10 @@ static bool read_report(int fd, struct sm_box_report *report)
         return false;
     report->label = file->label;
     report->label.worker[sizeof report->label.worker - 1] = '\0';
-    report->label.home[sizeof report->label.home - 1] = '\0';
-    for (int i = 0; i < report->label.queues_n; i++)
+    for (int i = 0; i < report->label.queues_n; i++) {
         report->label.queues[i][SM_QUEUE_NAME_MAX] = '\0';
+        report->label.home[i][SM_INCARNATION_TEXT - 1] = '\0';
+    }
     file->oom_file[sizeof file->oom_file - 1] = '\0';
     report->oom = sm_oom_kills(file->oom_file) > atomic_load(&file->oom_kills);
     report->running = calloc(file->slots + 1u, sizeof *report->running);

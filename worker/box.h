@@ -31,9 +31,9 @@ struct sm_box;
 /* What a box says of its daemon. */
 struct sm_box_label {
     char worker[40];
-    char home[40]; /* which Redis: a digest of its URL, so that a box is judged by its own kind */
     int queues_n;
     char queues[SM_BOX_QUEUES][SM_QUEUE_NAME_MAX + 1];
+    char home[SM_BOX_QUEUES][SM_INCARNATION_TEXT]; /* which Redis, by the queue's incarnation */
 };
 
 /* What a dead daemon's box says of one entry it had in hand. */
@@ -64,6 +64,9 @@ void sm_box_note(struct sm_box *box, uint32_t slot, int state, int queue, struct
 void sm_box_note_fault(struct sm_box *box, int signal, uint32_t slot);
 /* Looks how often the kernel has killed for memory by now. Thread: keeper. */
 void sm_box_note_oom(struct sm_box *box);
+/* Which Redis a queue is of, by its incarnation: so that a box is judged by its own kind. Thread:
+ * keeper. */
+void sm_box_note_home(struct sm_box *box, int queue, const char *incarnation);
 /* The worker goes on under another identity. Thread: keeper. */
 void sm_box_rename(struct sm_box *box, const char *worker);
 /* Unmaps and unlocks; removes the file where `remove`. NULL is fine. */

@@ -28,22 +28,25 @@ static void refuse(struct sm_slot *slot, int code, const char *format, const cha
     slot->out.error_text = strdup(err.text);
 }
 
-/* Finds the handler; false when the job cannot run here. */
+static bool runs_here(const struct sm_worker *w, const struct sm_type *type)
+{
+    return type != NULL && (!type->debug || w->options->debug_types);
+}
+
+/* Finds the handler; false, and why, when the job cannot run here. */
 static bool find_type(struct sm_worker *w, struct sm_slot *slot)
 {
     const struct sm_bytes *name = &slot->job.type;
     slot->type = sm_type_find(name->p, name->n);
-    if (slot->type != NULL)
+    if (runs_here(w, slot->type))
         slot->type_n = sm_type_number(slot->type);
-    if (slot->type == NULL)
-        refuse(slot, SM_E_UNKNOWN_TYPE, "is not a type that this worker runs", name->p, name->n,
-               sm_type_near(name->p, name->n));
-    else if (slot->type->debug && !w->options->debug_types)
+    else if (slot->type == NULL)
+        refuse(slot, SM_E_UNKNOWN_TYPE, "is not a type that a worker of this queue runs", name->p,
+               name->n, sm_type_near(name->p, name->n));
+    else
         refuse(slot, SM_E_UNKNOWN_TYPE, "runs only where the daemon was started with --debug-types",
                name->p, name->n, NULL);
-    else
-        return true;
-    return false;
+    return runs_here(w, slot->type);
 }
 
 static void fill(struct sm_worker *w, struct sm_slot *slot, struct sm_delivery *delivery)
@@ -127,6 +130,21 @@ static bool is_in_hand(struct sm_worker *w, uint32_t i)
     return false;
 }
 
+/* A type that this worker does not run but another one does: a fleet of mixed versions. */
+static bool belongs_elsewhere(struct sm_worker *w, const struct sm_slot *slot)
+{
+    return !runs_here(w, sm_type_find(slot->job.type.p, slot->job.type.n)) &&
+           sm_worker_offered(w, slot->queue, slot->job.type);
+}
+
+/* When the other one may take it: half of the job's age from now, 1 to 30 s, so that the waits
+ * grow. */
+static int64_t elsewhere_ms(struct sm_worker *w, const struct sm_slot *slot)
+{
+    int64_t now = sm_worker_redis_ms(w), wait = (now - (int64_t)slot->entry.ms) / 2;
+    return now + (wait < 1000 ? 1000 : wait > 30000 ? 30000 : wait);
+}
+
 static void bury_crashed(struct sm_slot *slot)
 {
     struct sm_err err;
@@ -157,6 +175,10 @@ static void sort_one(struct sorted *s, uint32_t i)
     struct sm_slot *slot = &s->w->slots.slot[i];
     if (slot->out.code == 0 && slot->job.due_ms > sm_worker_redis_ms(s->w)) {
         park(s, i, slot->job.due_ms);
+        return;
+    }
+    if (slot->out.code == 0 && belongs_elsewhere(s->w, slot)) {
+        park(s, i, elsewhere_ms(s->w, slot));
         return;
     }
     if (slot->out.code == 0 && sm_outcome_crashed(&slot->tries))

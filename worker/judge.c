@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/thread.h"
 #include "worker/keeper.h"
 
 static struct sm_watched *find(struct sm_keeper *k, int queue, const char *worker)
@@ -84,6 +85,23 @@ static void judge_one(struct sm_keeper *k, int queue, const struct sm_peer *peer
     }
 }
 
+/* Once a beat: what do the others run? */
+static void listen(struct sm_keeper *k, int queue, size_t n, int64_t now)
+{
+    char types[SM_OFFERS_MOST];
+    struct sm_err err;
+    if (now < k->listen_us[queue])
+        return;
+    if (k->q->ops->offers(k->q, k->peers, n, types, sizeof types, &err) != 0) {
+        sm_keeper_failed(k, "asking what others run failed", &err);
+        return;
+    }
+    sm_lock(&k->w->offers.lock);
+    strcpy(k->w->offers.types[queue], types);
+    sm_unlock(&k->w->offers.lock);
+    k->listen_us[queue] = now + k->w->options->lease_ms * 1000 / 5;
+}
+
 void sm_keeper_judge(struct sm_keeper *k)
 {
     for (int queue = 0; k->link.up && queue < k->w->options->queues_n; queue++) {
@@ -101,5 +119,7 @@ void sm_keeper_judge(struct sm_keeper *k)
             judge_one(k, queue, &k->peers[i], redis_ms, now);
         if (k->link.up)
             forget_absent(k, queue);
+        if (k->link.up)
+            listen(k, queue, n, now);
     }
 }

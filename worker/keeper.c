@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/check.h"
 #include "base/uuid.h"
 #include "worker/suspect.h"
 
@@ -78,16 +77,29 @@ static bool loops_turn(struct sm_keeper *k, int64_t now)
     return true;
 }
 
+/* The types this worker runs, with a space between. */
+static void types_of(const struct sm_worker *w, char *text, size_t room)
+{
+    const struct sm_type *type;
+    text[0] = '\0';
+    for (size_t i = 0; (type = sm_type_at(i)) != NULL; i++) {
+        size_t used = strlen(text);
+        if ((!type->debug || w->options->debug_types) && used + strlen(type->name) + 2 <= room)
+            snprintf(text + used, room - used, "%s%s", used == 0 ? "" : " ", type->name);
+    }
+}
+
 static void report(struct sm_keeper *k)
 {
-    char host[65] = "", pid[16], stamps[16], running[16];
+    char host[65] = "", pid[16], stamps[16], running[16], types[SM_OFFERS_MOST];
     struct sm_err err;
     gethostname(host, sizeof host - 1);
     snprintf(pid, sizeof pid, "%d", (int)getpid());
     snprintf(stamps, sizeof stamps, "%d", k->w->options->stamps);
     snprintf(running, sizeof running, "%u", atomic_load(&k->w->slots.running));
-    const char *const pairs[] = {"host",   host,   "pid",     pid,    "version", STAMPMILL_VERSION,
-                                 "stamps", stamps, "running", running};
+    types_of(k->w, types, sizeof types);
+    const char *const pairs[] = {"host",   host,   "pid",   pid,   "version", STAMPMILL_VERSION,
+                                 "stamps", stamps, "types", types, "running", running};
     if (k->q->ops->report(k->q, pairs, sizeof pairs / sizeof *pairs / 2, REPORT_TTL_MS, &err) != 0)
         sm_keeper_failed(k, "report failed", &err);
 }
@@ -144,6 +156,14 @@ static bool beat_all(struct sm_keeper *k)
     return true;
 }
 
+/* What a successor needs to know besides the slots. */
+static void note_in_box(struct sm_keeper *k)
+{
+    sm_box_note_oom(k->box);
+    for (int i = 0; i < k->w->options->queues_n; i++)
+        sm_box_note_home(k->box, i, k->q->ops->incarnation(k->q, i));
+}
+
 static void beat(struct sm_keeper *k)
 {
     struct sm_worker *w = k->w;
@@ -157,10 +177,10 @@ static void beat(struct sm_keeper *k)
         if (!sm_keeper_audit(k))
             return; /* what is still ours is not known: nothing is started */
     }
+    if (k->box != NULL)
+        note_in_box(k); /* before anything is fetched */
     atomic_store(&w->beat_us, began);
     k->beat_us = began + w->options->lease_ms * 1000 / 5;
-    if (k->box != NULL)
-        sm_box_note_oom(k->box);
     report(k);
 }
 

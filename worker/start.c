@@ -62,8 +62,6 @@ static void make_label(struct sm_box_label *label, const struct sm_options *o)
 {
     memset(label, 0, sizeof *label);
     sm_keeper_fresh_name(label->worker);
-    snprintf(label->home, sizeof label->home, "%016llx",
-             (unsigned long long)sm_run_digest(o->redis_url));
     label->queues_n = o->queues_n;
     for (int i = 0; i < o->queues_n; i++)
         strcpy(label->queues[i], o->queues[i]);

@@ -20,6 +20,7 @@ int sm_worker_init(struct sm_worker *w, const struct sm_options *options,
     w->seams = *seams;
     w->clock = seams->clock;
     sm_lock_init(&w->identity.lock);
+    sm_lock_init(&w->offers.lock);
     SM_ASSERT(strlen(name) < sizeof w->identity.name);
     strcpy(w->identity.name, name);
     w->stats_stamps = calloc((size_t)options->stamps, sizeof *w->stats_stamps);
@@ -38,6 +39,7 @@ void sm_worker_free(struct sm_worker *w)
     sm_ring_free(&w->ready);
     sm_ring_free(&w->done);
     sm_lock_free(&w->identity.lock);
+    sm_lock_free(&w->offers.lock);
     free(w->stats_stamps);
 }
 
@@ -58,6 +60,16 @@ void sm_worker_rename(struct sm_worker *w, const char *name)
     strcpy(w->identity.name, name);
     atomic_fetch_add(&w->identity.turn, 1);
     sm_unlock(&w->identity.lock);
+}
+
+bool sm_worker_offered(struct sm_worker *w, int queue, struct sm_bytes type)
+{
+    char name[SM_QUEUE_NAME_MAX + 3];
+    snprintf(name, sizeof name, " %.*s ", (int)type.n, type.p);
+    sm_lock(&w->offers.lock);
+    bool offered = strstr(w->offers.types[queue], name) != NULL;
+    sm_unlock(&w->offers.lock);
+    return offered;
 }
 
 bool sm_worker_trusts_lease(const struct sm_worker *w)

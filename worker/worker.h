@@ -38,6 +38,14 @@ struct sm_seams {
     void *arg;
 };
 
+#define SM_OFFERS_MOST 8192 /* bytes of type names that others run */
+
+/* What the others of a queue run, as the keeper has last heard. */
+struct sm_offers {
+    pthread_mutex_t lock;
+    char types[SM_QUEUES_MAX][SM_OFFERS_MOST]; /* names, each with a space before and behind it */
+};
+
 /* Loops whose standing still must stop the beat. */
 enum sm_loop { SM_LOOP_FETCHER, SM_LOOP_COMMITTER, SM_LOOPS };
 
@@ -54,6 +62,7 @@ struct sm_worker {
     struct sm_seams seams;
     const struct sm_clock *clock;
     struct sm_identity identity;
+    struct sm_offers offers;
     struct sm_slots slots;
     struct sm_ring ready, done;
 
@@ -88,6 +97,9 @@ void sm_worker_free(struct sm_worker *w);
 uint32_t sm_worker_name(struct sm_worker *w, char name[40]);
 /* Takes a new one; until it has beaten nothing is fetched or started. */
 void sm_worker_rename(struct sm_worker *w, const char *name);
+
+/* True when another living worker of the queue runs a type. */
+bool sm_worker_offered(struct sm_worker *w, int queue, struct sm_bytes type);
 
 /* True while the lease may be relied on: half a lease after the last acknowledged beat. */
 bool sm_worker_trusts_lease(const struct sm_worker *w);

@@ -491,6 +491,22 @@ static int q_report(struct sm_queue *queue, const char *const *pairs, size_t n, 
     return rc == 0 ? leave(self(queue), late, err) : rc;
 }
 
+static int q_offers(struct sm_queue *queue, const struct sm_peer *peers, size_t n, char *types,
+                    size_t room, struct sm_err *err)
+{
+    bool late;
+    (void)peers;
+    int rc = begin(self(queue), &late, err);
+    snprintf(types, room, "%s", n > 0 ? self(queue)->world->offers : "");
+    return rc == 0 ? leave(self(queue), late, err) : rc;
+}
+
+static const char *q_incarnation(const struct sm_queue *queue, int index)
+{
+    (void)queue, (void)index;
+    return "0123456789abcdef0123456789abcdef";
+}
+
 static const char *q_run_id(const struct sm_queue *queue)
 {
     (void)queue;
@@ -518,10 +534,12 @@ static const struct sm_queue_ops queue_ops = {
     .cancelled = q_cancelled,
     .beat = q_beat,
     .census = q_census,
+    .offers = q_offers,
     .report = q_report,
     .reclaim = q_reclaim,
     .pardon = q_pardon,
     .rename = q_rename,
+    .incarnation = q_incarnation,
     .run_id = q_run_id,
     .close = q_close,
 };

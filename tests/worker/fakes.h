@@ -59,6 +59,7 @@ struct fake_world {
     bool redis_down, postgres_down;
     bool refuse_results;     /* PostgreSQL refuses rows with a result */
     int settled_uncommitted; /* settles of entries whose job had no row: must stay 0 */
+    char offers[100];        /* the types that others run: " a b " */
     int64_t redis_behind_ms; /* Redis's clock behind ours */
     struct fake_member member[8];
     size_t members;

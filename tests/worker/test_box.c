@@ -43,7 +43,7 @@ static void count_kills(int kills)
 
 static struct sm_box *open_box(const char *worker)
 {
-    struct sm_box_label label = {.home = "here", .queues_n = 1, .queues = {"default"}};
+    struct sm_box_label label = {.queues_n = 1, .queues = {"default"}};
     struct sm_err err;
     strcpy(label.worker, worker);
     return sm_box_open(dir, &label, 64, oom_file[0] == '\0' ? NULL : oom_file, &err);

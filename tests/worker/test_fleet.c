@@ -164,6 +164,30 @@ START_TEST(a_job_in_hand_is_cancelled_before_it_starts)
 }
 END_TEST
 
+/* ---- a fleet of mixed versions -- */
+
+START_TEST(a_type_that_another_worker_runs_is_left_to_it)
+{
+    struct road *r = road_new(fake_world_new(), "w1");
+    struct fake_world *world = r->world;
+    world->members = 1;
+    world->member[0] = (struct fake_member){.worker = "w2", .lease_ms = 600000};
+    world->member[0].seen_ms = world->now_us / 1000;
+    strcpy(world->offers, " parse.new ");
+    pass_one(r, 2000);
+    fake_enqueue(world, "parse.new", "{}", 0);
+    fake_enqueue(world, "parse.none", "{}", 0);
+    pass_one(r, 1000);
+    ck_assert_str_eq(world->entry[0].owner, ":later");
+    ck_assert_int_eq(world->entry[0].tries.attempts, 0);
+    ck_assert_str_eq(row(world, 1)->error_code, "unknown_type");
+    world->offers[0] = '\0'; /* the other one is gone, or no longer runs it */
+    pass_one(r, 60000);
+    ck_assert_str_eq(row(world, 0)->error_code, "unknown_type");
+    road_end(r);
+}
+END_TEST
+
 /* ---- leases -- */
 
 START_TEST(a_dead_worker_is_given_up_after_its_lease_and_not_before)
@@ -424,6 +448,7 @@ int main(void)
     tcase_add_test(tc, a_cancelled_job_that_waits_is_written_as_such_and_not_run);
     tcase_add_test(tc, a_request_does_not_touch_what_is_enqueued_after_it);
     tcase_add_test(tc, a_job_in_hand_is_cancelled_before_it_starts);
+    tcase_add_test(tc, a_type_that_another_worker_runs_is_left_to_it);
     tcase_add_test(tc, a_dead_worker_is_given_up_after_its_lease_and_not_before);
     tcase_add_test(tc, a_redis_that_was_away_for_long_kills_nobody);
     tcase_add_test(tc, a_clock_of_redis_that_jumps_kills_nobody);
