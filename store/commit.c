@@ -11,10 +11,13 @@
  * rows.
  *
  * After a failure the outcome of what was under way is unknown: begun again with the same batch,
- * the store goes on where it was, by the upsert, which is harmless to repeat. A part that loses the
- * connection three times is taken for its cause and halved, down to the row that does it alone and
- * is refused. Only a loss counts whose connection had just carried the same bytes, and whose server
- * still runs: cuts in the network and restarts prove nothing against a row.
+ * the store goes on where it was, by the upsert, which is harmless to repeat.
+ *
+ * A part that loses the connection three times is taken for the cause and halved, down to the one
+ * row that is refused. What counts is a connection that was lost with nothing else on it, when the
+ * next one carries more bytes than that without harm and the server is the same run as before. So
+ * neither a network that cuts after so many bytes nor a restart proves anything; a session ended by
+ * an administrator or a watchdog looks the same, and therefore the last row has ten times.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,13 +33,15 @@
 #define STATEMENT_US 30000000 /* past it the outcome is unknown */
 #define RANGES_MOST 64        /* halving 1,024 rows never holds more */
 #define KEEP_BYTES (4u << 20)
-#define KILLS_MOST 3
+#define KILLS_HALVE 3
+#define KILLS_REFUSE 10
+#define TRY_MORE 4096   /* bytes by which a try is larger, both ways */
 #define PASSING_MOST 10 /* deadlocks and the like in a row */
 
 /* What the statement under way is for. */
 enum step {
     STEP_NONE,
-    STEP_TRY,     /* does the connection carry these bytes? */
+    STEP_TRY,     /* was the range lost with the connection, or because of it? */
     STEP_PREPARE, /* .. the statement of the range */
     STEP_WRITE,   /* the range, or its probe */
     STEP_REREAD,  /* rows that the upsert did not write */
@@ -59,7 +64,7 @@ struct pg_store {
     char statement[SM_STATEMENT_NAME];
     enum step step;
     bool open;  /* a batch is begun and neither done nor halted */
-    bool tried; /* this connection carried the range's bytes */
+    bool fresh; /* nothing was written on this connection yet */
     int passing;
     int64_t until_us;
     bool doubt;      /* an outcome is unknown: no plain insert for the next batch */
@@ -167,6 +172,7 @@ static int s_connect(struct sm_store *store, int wait_ms, struct sm_err *err)
     s->pg = sm_pg_connect(&s->options, wait_ms, err);
     if (s->pg == NULL)
         return err->code;
+    s->fresh = true;
     int rc = sm_pg_check_schema(s->pg, err);
     if (rc == 0)
         rc = sm_pg_check_safe(s->pg, &s->options, err);
@@ -240,13 +246,21 @@ static int send_or_prepare(struct pg_store *s, struct sm_err *err)
     return sent(s, ok, STEP_PREPARE, err);
 }
 
-/* The same bytes as one value. */
+/* More bytes than statement and parameters, as one value, and a longer answer than theirs. */
 static int send_try(struct pg_store *s, struct sm_err *err)
 {
+    static const char more[TRY_MORE];
+    int binary = 1;
+    sm_buf_add(&s->params.bytes, s->text.data, s->text.size);
+    sm_buf_add(&s->params.bytes, more, sizeof more);
+    if (s->params.bytes.full) {
+        push(s, &s->now);
+        return sm_err_set(err, SM_E_FULL, "no memory for a batch");
+    }
     const char *value = s->params.bytes.data;
-    int size = (int)s->params.bytes.size, binary = 1;
-    int ok = PQsendQueryParams(s->pg, "SELECT octet_length($1::bytea)", 1, NULL, &value, &size,
-                               &binary, 1);
+    int size = (int)s->params.bytes.size;
+    int ok = PQsendQueryParams(s->pg, "SELECT octet_length($1::bytea), repeat('.', 4096)", 1, NULL,
+                               &value, &size, &binary, 1);
     return sent(s, ok, STEP_TRY, err);
 }
 
@@ -254,7 +268,6 @@ static int send_next(struct pg_store *s, struct sm_err *err)
 {
     struct sm_shape shape;
     s->now = s->ranges[--s->ranges_n];
-    s->tried = false;
     encode(s, &s->now, &shape);
     sm_shape_name(&shape, s->statement);
     sm_shape_text(&shape, &s->text);
@@ -262,7 +275,7 @@ static int send_next(struct pg_store *s, struct sm_err *err)
         push(s, &s->now);
         return sm_err_set(err, SM_E_FULL, "no memory for a batch");
     }
-    return s->now.suspect ? send_try(s, err) : send_or_prepare(s, err);
+    return s->now.lost ? send_try(s, err) : send_or_prepare(s, err);
 }
 
 /* ---- what is refused -- */
@@ -427,6 +440,29 @@ static int failed(struct pg_store *s, const PGresult *result, struct sm_err *err
     return 0;
 }
 
+/* The connection is gone: while the range was being written, and with nothing else on it? */
+static void note_loss(struct pg_store *s, int rc)
+{
+    s->now.lost = s->step == STEP_WRITE && rc == SM_E_UNREACHABLE && s->fresh;
+}
+
+/* The try went well, so the range is to blame. What is left goes on by a fresh connection. A half
+ * of it needs one more to be halved again, but the last row all of its own. */
+static int count_kill(struct pg_store *s, struct sm_err *err)
+{
+    s->step = STEP_NONE;
+    s->now.lost = false;
+    s->now.kills++;
+    if (s->now.kills < (is_last(s, &s->now) ? KILLS_REFUSE : KILLS_HALVE))
+        push(s, &s->now);
+    else
+        narrow(s, KILLS_HALVE - 1,
+               "PostgreSQL loses the connection each time when this result alone is stored");
+    return sm_err_set(err, SM_E_UNREACHABLE,
+                      "PostgreSQL: the connection was lost with a batch, and carries as much "
+                      "without it; connecting anew");
+}
+
 static int step(struct pg_store *s, const PGresult *result, struct sm_err *err)
 {
     ExecStatusType status = PQresultStatus(result);
@@ -434,10 +470,11 @@ static int step(struct pg_store *s, const PGresult *result, struct sm_err *err)
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
         return failed(s, result, err);
     s->passing = 0;
+    if (done != STEP_PREPARE)
+        s->fresh = false;
     switch (done) {
     case STEP_TRY:
-        s->tried = true;
-        return send_or_prepare(s, err);
+        return count_kill(s, err);
     case STEP_PREPARE:
         sm_prepared_add(&s->prepared, s->statement);
         return send_statement(s, err);
@@ -449,32 +486,6 @@ static int step(struct pg_store *s, const PGresult *result, struct sm_err *err)
         reread(s, result);
         return 0;
     }
-}
-
-/* ---- connections that are killed -- */
-
-/* The connection is gone while the range was being written. The first time raises a suspicion;
- * only then is the connection tried before, and only then does it count. */
-static void note_loss(struct pg_store *s, int rc)
-{
-    bool writing = s->step == STEP_WRITE && rc == SM_E_UNREACHABLE;
-    s->now.lost = writing && s->tried;
-    s->now.suspect |= writing;
-}
-
-/* Before going on: the losses that count. Three, and the range is narrowed; a half of it needs one
- * more to be narrowed again, but the last row three of its own. */
-static void weigh_losses(struct pg_store *s)
-{
-    struct sm_range *next = &s->ranges[s->ranges_n - 1];
-    if (!next->lost)
-        return;
-    next->lost = false;
-    if (++next->kills < KILLS_MOST)
-        return;
-    s->now = s->ranges[--s->ranges_n];
-    narrow(s, KILLS_MOST - 1,
-           "PostgreSQL loses the connection each time when this result alone is stored");
 }
 
 /* ---- the seam -- */
@@ -530,8 +541,6 @@ static int s_start(struct sm_store *store, const struct sm_batch *batch, const c
     s->batch = *batch;
     if (s->halted == 0 || s->halted != digest_of(batch))
         begin(s, batch);
-    else if (s->ranges_n > 0)
-        weigh_losses(s);
     s->halted = 0;
     s->open = true;
     int rc = s->ranges_n > 0 ? send_next(s, err) : 0;

@@ -13,9 +13,8 @@ struct sm_range {
     bool probed;                               /* they were asked about: the bad ones are marked */
     bool alone;                                /* leave the attempts out */
     bool upsert;                               /* a row may be there already */
-    bool suspect; /* a connection was lost with it: try the connection first */
-    bool lost;    /* .. the last one */
-    int kills;    /* connections lost with it that were good just before */
+    bool lost; /* the last connection was lost with it and nothing else */
+    int kills; /* how often that was proven to be its own doing */
 };
 
 /* All of a batch. */

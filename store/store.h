@@ -103,8 +103,8 @@ struct sm_store_ops {
     /* Waits at most `wait_us` for it: 1 not done yet, 0 committed (result filled in), negative when
      * it failed, after which connect must be called: a SERVER code, or SM_E_PERMISSION or _SCHEMA
      * when somebody changed rights or tables. A row that PostgreSQL refuses, or that alone loses
-     * the connection three times while all else works, is found by halving and does not fail the
-     * batch; deadlocks and serialization failures are tried again in here. */
+     * the connection time after time while all else works, is found by halving and does not fail
+     * the batch; deadlocks and serialization failures are tried again in here. */
     int (*commit_wait)(struct sm_store *store, int64_t wait_us, struct sm_commit_result *result,
                        struct sm_err *err);
 

@@ -13,13 +13,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static const char *state_of(const struct sm_row *row)
-{
-    char id[SM_ID_TEXT];
-    sm_id_format(&row->id, id);
-    return sql("SELECT state || ' ' || life FROM stampmill.results WHERE id = '%s'", id);
-}
-
 static const char *text_of(enum sm_state state, int life)
 {
     static char text[40];
@@ -27,19 +20,11 @@ static const char *text_of(enum sm_state state, int life)
     return text;
 }
 
-static void ck_commit(struct sm_store *store, const struct sm_row *rows, size_t n,
-                      enum sm_verdict *verdicts)
-{
-    struct sm_err err = {0};
-    int rc = commit(store, rows, n, verdicts, &err);
-    ck_assert_msg(rc == 0, "%s", err.text);
-}
-
 /* ---- success -- */
 
 START_TEST(every_column_arrives_as_it_was_given)
 {
-    struct sm_store *store = store_as("");
+    struct sm_store *store = worker_store();
     struct sm_row row = make_row(SM_STATE_SUCCEEDED, 1);
     enum sm_verdict verdict;
     char id[SM_ID_TEXT];
@@ -66,7 +51,7 @@ END_TEST
 
 START_TEST(the_same_rows_again_stand)
 {
-    struct sm_store *store = store_as("");
+    struct sm_store *store = worker_store();
     struct sm_row rows[100];
     enum sm_verdict verdicts[100];
     for (size_t i = 0; i < 100; i++)
@@ -89,7 +74,7 @@ static bool above(enum sm_state a, int a_life, enum sm_state b, int b_life)
 
 START_TEST(the_rule_holds_for_every_pair_in_both_orders)
 {
-    struct sm_store *a = store_as(""), *b = store_as("");
+    struct sm_store *a = worker_store(), *b = worker_store();
     for (int x = 0; x < 12; x++)
         for (int y = 0; y < 12; y++) {
             enum sm_state xs = (enum sm_state)(x % 4), ys = (enum sm_state)(y % 4);
@@ -111,7 +96,7 @@ END_TEST
 
 START_TEST(a_row_that_stands_above_leaves_nothing_of_the_one_below)
 {
-    struct sm_store *store = store_as("");
+    struct sm_store *store = worker_store();
     struct sm_row dead = make_row(SM_STATE_DEAD, 1), done = make_row(SM_STATE_SUCCEEDED, 1);
     enum sm_verdict verdict;
     char id[SM_ID_TEXT];
@@ -130,7 +115,7 @@ END_TEST
 
 START_TEST(failed_attempts_are_kept_once)
 {
-    struct sm_store *store = store_as("");
+    struct sm_store *store = worker_store();
     struct sm_row row = make_row(SM_STATE_DEAD, 1);
     const struct sm_row *rows[] = {&row};
     struct sm_attempt attempts[3];
@@ -139,8 +124,7 @@ START_TEST(failed_attempts_are_kept_once)
     struct sm_err err = {0};
     char id[SM_ID_TEXT];
     for (int i = 0; i < 3; i++)
-        attempts[i] = (struct sm_attempt){
-            row.id, 1, i + 1, "io", {"disk", 4}, row.started_us, row.finished_us, 7};
+        attempts[i] = make_attempt(row.id, i + 1);
     struct sm_batch batch = {rows, 1, attempts, 3};
     for (int round = 0; round < 2; round++)
         ck_assert_int_eq(commit_all(store, &batch, &verdict, &result, &err), 0);
@@ -154,7 +138,7 @@ END_TEST
 
 START_TEST(refused_rows_are_found_and_their_neighbours_commit)
 {
-    struct sm_store *store = store_as("");
+    struct sm_store *store = worker_store();
     struct sm_row rows[200];
     enum sm_verdict verdicts[200];
     for (size_t i = 0; i < COUNT(rows); i++)
@@ -174,7 +158,7 @@ END_TEST
 
 START_TEST(a_refused_row_among_rows_that_are_there_already_is_found)
 {
-    struct sm_store *store = store_as("");
+    struct sm_store *store = worker_store();
     struct sm_row rows[20];
     enum sm_verdict verdicts[20];
     for (size_t i = 0; i < COUNT(rows); i++)
@@ -193,7 +177,7 @@ END_TEST
 /* Locks the table so that a commit is surely under way, ends its session, and begins again. */
 START_TEST(a_connection_lost_in_mid_commit_costs_nothing)
 {
-    struct sm_store *store = store_as("");
+    struct sm_store *store = worker_store();
     struct sm_row row = make_row(SM_STATE_SUCCEEDED, 1);
     const struct sm_row *rows[] = {&row};
     struct sm_batch batch = {.rows = rows, .n = 1};
@@ -227,7 +211,7 @@ static void stop_backends(int signal)
 
 START_TEST(a_stopped_server_holds_nobody_past_the_wait)
 {
-    struct sm_store *store = store_as("");
+    struct sm_store *store = worker_store();
     struct sm_row row = make_row(SM_STATE_SUCCEEDED, 1);
     const struct sm_row *rows[] = {&row};
     struct sm_batch batch = {.rows = rows, .n = 1};
@@ -266,15 +250,5 @@ int main(void)
         a_connection_lost_in_mid_commit_costs_nothing,
         a_stopped_server_holds_nobody_past_the_wait,
     };
-    Suite *suite = suite_create("store_commit");
-    TCase *tcase = tcase_create("live");
-    tcase_add_unchecked_fixture(tcase, fixture_start, fixture_stop);
-    for (size_t i = 0; i < COUNT(tests); i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests("store_commit", fixture_start, tests, COUNT(tests));
 }

@@ -190,8 +190,7 @@ static bool may(const char *role, const char *statement)
 
 START_TEST(a_worker_works_and_no_more)
 {
-    sql("CREATE ROLE wally LOGIN IN ROLE stampmill_worker");
-    struct sm_store *store = store_as("wally");
+    struct sm_store *store = worker_store();
     struct sm_row row = make_row(SM_STATE_DEAD, 1);
     enum sm_verdict verdict;
     for (int round = 0; round < 2; round++) { /* by insert, then by upsert */
@@ -323,15 +322,5 @@ int main(void)
         ids_of_entries_are_those_of_the_protocol,
         rows_that_came_before_their_partition_move_into_it,
     };
-    Suite *suite = suite_create("store_connect");
-    TCase *tcase = tcase_create("live");
-    tcase_add_unchecked_fixture(tcase, fixture_start, fixture_stop);
-    for (size_t i = 0; i < COUNT(tests); i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests("store_connect", fixture_start, tests, COUNT(tests));
 }

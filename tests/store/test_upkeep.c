@@ -20,12 +20,6 @@ static struct sm_upkeep *open_upkeep(void)
     return upkeep;
 }
 
-static void start(void)
-{
-    fixture_start();
-    sql("CREATE ROLE wally LOGIN IN ROLE stampmill_worker");
-}
-
 static int partitions(void)
 {
     return atoi(sql("SELECT count(*) FROM pg_inherits WHERE inhparent = "
@@ -113,17 +107,11 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("store_upkeep");
-    TCase *tcase = tcase_create("live");
-    tcase_add_unchecked_fixture(tcase, start, fixture_stop);
-    tcase_add_test(tcase, days_that_are_missing_are_made_once);
-    tcase_add_test(tcase, two_at_once_make_each_day_once);
-    tcase_add_test(tcase, a_long_reader_holds_it_up_for_about_a_second);
-    tcase_add_test(tcase, a_lost_connection_is_said_and_a_new_one_works);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    const TTest *const tests[] = {
+        days_that_are_missing_are_made_once,
+        two_at_once_make_each_day_once,
+        a_long_reader_holds_it_up_for_about_a_second,
+        a_lost_connection_is_said_and_a_new_one_works,
+    };
+    return run_tests("store_upkeep", fixture_start, tests, sizeof tests / sizeof *tests);
 }
