@@ -6,9 +6,7 @@
  * again by a second statement, whose snapshot is newer, to tell "my own commit whose answer was
  * lost" from "another stands above".
  *
- * What PostgreSQL refuses is found by halving (store/range.c); the rest commits. Attempts are asked
- * about apart, by a statement that writes nothing, so that a bad text among them never halves the
- * rows.
+ * What PostgreSQL refuses is found by halving (store/work.c); the rest commits.
  *
  * After a failure the outcome of what was under way is unknown: begun again with the same batch,
  * the store goes on where it was, by the upsert, which is harmless to repeat.
@@ -26,15 +24,12 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "store/conn.h"
-#include "store/range.h"
 #include "store/sqlstate.h"
 #include "store/statement.h"
+#include "store/work.h"
 
 #define STATEMENT_US 30000000 /* past it the outcome is unknown */
-#define RANGES_MOST 64        /* halving 1,024 rows never holds more */
 #define KEEP_BYTES (4u << 20)
-#define KILLS_HALVE 3
-#define KILLS_REFUSE 10
 #define TRY_MORE 4096   /* bytes by which a try is larger, both ways */
 #define PASSING_MOST 10 /* deadlocks and the like in a row */
 
@@ -57,11 +52,8 @@ struct pg_store {
     struct sm_buf text;
     char worker[40];
 
-    struct sm_batch batch;
-    struct sm_range ranges[RANGES_MOST]; /* still to be written; the last is next */
-    int ranges_n;
-    struct sm_range now; /* under way */
-    char statement[SM_STATEMENT_NAME];
+    struct sm_work work;
+    char statement[SM_STATEMENT_NAME]; /* of the range under way */
     enum step step;
     bool open;  /* a batch is begun and neither done nor halted */
     bool fresh; /* nothing was written on this connection yet */
@@ -70,14 +62,9 @@ struct pg_store {
     bool doubt;      /* an outcome is unknown: no plain insert for the next batch */
     uint64_t halted; /* digest of the batch that a failure stopped; 0: none */
 
-    size_t room; /* of the arrays by row and attempt */
-    enum sm_verdict *verdicts;
-    bool *missing;             /* by row of the range: not returned by the upsert */
-    bool *bad;                 /* by attempt: its text is refused */
-    struct sm_attempt *mended; /* by attempt, where bad */
+    size_t room;   /* of the arrays */
+    bool *missing; /* by row of the range: not returned by the upsert */
     const void **items;
-    char refusal[200], bad_text[80];
-    size_t attempts_refused;
 };
 
 static struct pg_store *self(struct sm_store *store)
@@ -92,55 +79,21 @@ const char *sm_state_name(enum sm_state state)
     return names[state];
 }
 
-/* ---- the parts that are left -- */
-
-static void push(struct pg_store *s, const struct sm_range *range)
-{
-    SM_ASSERT(s->ranges_n < RANGES_MOST);
-    s->ranges[s->ranges_n++] = *range;
-}
-
-/* FNV-1a. */
-static void digest_add(uint64_t *digest, const void *bytes, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        *digest = (*digest ^ ((const unsigned char *)bytes)[i]) * UINT64_C(1099511628211);
-}
-
-/* Tells whether a batch is the one that was begun before; never 0. */
-static uint64_t digest_of(const struct sm_batch *batch)
-{
-    uint64_t digest = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < batch->n; i++) {
-        const struct sm_row *row = batch->rows[i];
-        digest_add(&digest, &row->id, sizeof row->id);
-        digest_add(&digest, &row->state, sizeof row->state);
-        digest_add(&digest, &row->life, sizeof row->life);
-    }
-    for (size_t i = 0; i < batch->attempts_n; i++) {
-        const struct sm_attempt *attempt = &batch->attempts[i];
-        digest_add(&digest, &attempt->id, sizeof attempt->id);
-        digest_add(&digest, &attempt->life, sizeof attempt->life);
-        digest_add(&digest, &attempt->attempt, sizeof attempt->attempt);
-    }
-    return digest | 1;
-}
+/* ---- connecting -- */
 
 /* A failure: what was under way is still to be written, and may have been. */
 static void halt(struct pg_store *s)
 {
     if (!s->open)
         return;
-    s->now.upsert = true;
+    s->work.now.upsert = true;
     if (s->step != STEP_NONE)
-        push(s, &s->now);
+        sm_work_again(&s->work);
     s->step = STEP_NONE;
     s->open = false;
     s->doubt = true;
-    s->halted = digest_of(&s->batch);
+    s->halted = sm_batch_digest(&s->work.batch);
 }
-
-/* ---- connecting -- */
 
 static void disconnect(struct pg_store *s)
 {
@@ -158,8 +111,8 @@ static int note_server_run(struct pg_store *s, struct sm_err *err)
     if (rc != 0)
         return rc;
     const char *run = PQgetvalue(result, 0, 0);
-    for (int i = 0; i < s->ranges_n && strcmp(run, s->server_run) != 0; i++)
-        s->ranges[i].lost = false;
+    for (int i = 0; i < s->work.left && strcmp(run, s->server_run) != 0; i++)
+        s->work.ranges[i].lost = false;
     snprintf(s->server_run, sizeof s->server_run, "%s", run);
     PQclear(result);
     return 0;
@@ -195,36 +148,24 @@ static int sent(struct pg_store *s, int ok, enum step step, struct sm_err *err)
     return 0;
 }
 
-/* The attempts of the range, the bad ones with another text. */
-static void attempts_of(struct pg_store *s, const struct sm_range *r)
+/* The parameters of the range that was taken, and the shape of its statement. */
+static void encode(struct pg_store *s, struct sm_shape *shape)
 {
-    for (size_t i = r->attempt; i < r->attempt_end; i++) {
-        const struct sm_attempt *attempt = &s->batch.attempts[i];
-        if (s->bad[i]) {
-            s->mended[i] = *attempt;
-            s->mended[i].error_text = (struct sm_bytes){s->bad_text, strlen(s->bad_text)};
-            attempt = &s->mended[i];
-        }
-        s->items[i - r->attempt] = attempt;
-    }
-}
-
-static void encode(struct pg_store *s, const struct sm_range *r, struct sm_shape *shape)
-{
+    const struct sm_range *r = &s->work.now;
     size_t rows = r->probe ? 0 : r->row_end - r->row;
-    size_t attempts = r->alone ? 0 : r->attempt_end - r->attempt;
+    size_t attempts = r->attempt_end - r->attempt;
     *shape = (struct sm_shape){.verb = r->upsert ? SM_VERB_UPSERT : SM_VERB_INSERT};
     if (r->probe)
         shape->verb = SM_VERB_PROBE;
     sm_params_begin(&s->params, s->worker);
     for (size_t i = 0; i < rows; i++)
-        s->items[i] = s->batch.rows[r->row + i];
+        s->items[i] = s->work.batch.rows[r->row + i];
     if (rows > 0)
         sm_params_columns(&s->params, &sm_results_table, s->items, rows, shape->rows);
-    if (attempts == 0)
-        return;
-    attempts_of(s, r);
-    sm_params_columns(&s->params, &sm_attempts_table, s->items, attempts, shape->attempts);
+    for (size_t i = 0; i < attempts; i++)
+        s->items[i] = sm_work_attempt(&s->work, r->attempt + i);
+    if (attempts > 0)
+        sm_params_columns(&s->params, &sm_attempts_table, s->items, attempts, shape->attempts);
 }
 
 static int send_statement(struct pg_store *s, struct sm_err *err)
@@ -246,6 +187,12 @@ static int send_or_prepare(struct pg_store *s, struct sm_err *err)
     return sent(s, ok, STEP_PREPARE, err);
 }
 
+static int no_memory(struct pg_store *s, struct sm_err *err)
+{
+    s->step = STEP_PREPARE; /* the range is still to be sent */
+    return sm_err_set(err, SM_E_FULL, "no memory for a batch");
+}
+
 /* More bytes than statement and parameters, as one value, and a longer answer than theirs. */
 static int send_try(struct pg_store *s, struct sm_err *err)
 {
@@ -253,10 +200,8 @@ static int send_try(struct pg_store *s, struct sm_err *err)
     int binary = 1;
     sm_buf_add(&s->params.bytes, s->text.data, s->text.size);
     sm_buf_add(&s->params.bytes, more, sizeof more);
-    if (s->params.bytes.full) {
-        push(s, &s->now);
-        return sm_err_set(err, SM_E_FULL, "no memory for a batch");
-    }
+    if (s->params.bytes.full)
+        return no_memory(s, err);
     const char *value = s->params.bytes.data;
     int size = (int)s->params.bytes.size;
     int ok = PQsendQueryParams(s->pg, "SELECT octet_length($1::bytea), repeat('.', 4096)", 1, NULL,
@@ -267,98 +212,13 @@ static int send_try(struct pg_store *s, struct sm_err *err)
 static int send_next(struct pg_store *s, struct sm_err *err)
 {
     struct sm_shape shape;
-    s->now = s->ranges[--s->ranges_n];
-    encode(s, &s->now, &shape);
+    sm_work_take(&s->work);
+    encode(s, &shape);
     sm_shape_name(&shape, s->statement);
     sm_shape_text(&shape, &s->text);
-    if (!sm_params_seal(&s->params) || s->text.full) {
-        push(s, &s->now);
-        return sm_err_set(err, SM_E_FULL, "no memory for a batch");
-    }
-    return s->now.lost ? send_try(s, err) : send_or_prepare(s, err);
-}
-
-/* ---- what is refused -- */
-
-static const char *reason(const char *state, const char *constraint, const char *what, char *text,
-                          size_t room)
-{
-    snprintf(text, room, "PostgreSQL refuses the %s: SQLSTATE %s%s%s", what, state,
-             constraint == NULL ? "" : ", constraint ", constraint == NULL ? "" : constraint);
-    return text;
-}
-
-/* One row, or attempts without one, that cannot be halved further. A row is tried without its
- * attempts before it is refused, and they without it after. */
-static void refuse(struct pg_store *s, const char *why)
-{
-    struct sm_range r = s->now;
-    bool attempts = r.attempt < r.attempt_end;
-    if (r.row == r.row_end) {
-        s->attempts_refused++;
-        return;
-    }
-    if (attempts && !r.alone) {
-        r.alone = true;
-        push(s, &r);
-        return;
-    }
-    s->verdicts[r.row] = SM_VERDICT_REFUSED;
-    snprintf(s->refusal, sizeof s->refusal, "%s", why);
-    r.row = r.row_end;
-    r.alone = false;
-    if (attempts)
-        push(s, &r);
-}
-
-static bool is_last(const struct pg_store *s, const struct sm_range *range)
-{
-    struct sm_range low, high;
-    return !sm_range_split(&s->batch, range, &low, &high);
-}
-
-/* In halves, the lower first, or the one that is left is refused. */
-static void narrow(struct pg_store *s, int kills, const char *why)
-{
-    struct sm_range low, high;
-    s->now.kills = 0;
-    if (!sm_range_split(&s->batch, &s->now, &low, &high)) {
-        refuse(s, why);
-        return;
-    }
-    low.kills = is_last(s, &low) ? 0 : kills;
-    high.kills = is_last(s, &high) ? 0 : kills;
-    push(s, &high);
-    push(s, &low);
-}
-
-/* Before rows are halved: is one of the attempts to blame? */
-static bool probe_first(struct pg_store *s)
-{
-    struct sm_range r = s->now;
-    if (r.probed || r.alone || r.attempt == r.attempt_end)
-        return false;
-    r.probed = true;
-    push(s, &r);
-    r.probe = true;
-    push(s, &r);
-    return true;
-}
-
-/* A refused statement. */
-static void refused(struct pg_store *s, const PGresult *result)
-{
-    char why[200];
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
-    bool one = s->now.attempt_end - s->now.attempt == 1;
-    if (s->now.probe && one) {
-        s->bad[s->now.attempt] = true;
-        s->attempts_refused++;
-        reason(state, NULL, "text of this error", s->bad_text, sizeof s->bad_text);
-    } else if (!probe_first(s)) {
-        narrow(s, 0, reason(state, constraint, "result", why, sizeof why));
-    }
+    if (!sm_params_seal(&s->params) || s->text.full)
+        return no_memory(s, err);
+    return s->work.now.lost ? send_try(s, err) : send_or_prepare(s, err);
 }
 
 /* ---- outcomes -- */
@@ -366,10 +226,10 @@ static void refused(struct pg_store *s, const PGresult *result)
 /* The row of the range with this id; the range is ordered by id. */
 static size_t row_of(const struct pg_store *s, const char *id)
 {
-    size_t low = s->now.row, high = s->now.row_end;
+    size_t low = s->work.now.row, high = s->work.now.row_end;
     while (low + 1 < high) {
         size_t middle = (low + high) / 2;
-        if (memcmp(s->batch.rows[middle]->id.b, id, 16) <= 0)
+        if (memcmp(s->work.batch.rows[middle]->id.b, id, 16) <= 0)
             low = middle;
         else
             high = middle;
@@ -380,18 +240,18 @@ static size_t row_of(const struct pg_store *s, const char *id)
 /* After an upsert: what it returned stood; the rest is asked for. */
 static int upserted(struct pg_store *s, const PGresult *result, struct sm_err *err)
 {
-    size_t n = s->now.row_end - s->now.row, left = n;
+    size_t n = s->work.now.row_end - s->work.now.row, left = n;
     for (size_t i = 0; i < n; i++)
         s->missing[i] = true;
     for (int i = 0; i < PQntuples(result); i++) {
-        s->missing[row_of(s, PQgetvalue(result, i, 0)) - s->now.row] = false;
+        s->missing[row_of(s, PQgetvalue(result, i, 0)) - s->work.now.row] = false;
         left--;
     }
     if (left == 0)
         return 0;
-    sm_params_ids(&s->params, s->batch.rows + s->now.row, n, s->missing);
+    sm_params_ids(&s->params, s->work.batch.rows + s->work.now.row, n, s->missing);
     if (!sm_params_seal(&s->params))
-        return sm_err_set(err, SM_E_FULL, "no memory for a batch");
+        return no_memory(s, err);
     int ok = PQsendQueryParams(
         s->pg, "SELECT id, life, state::text FROM stampmill.results WHERE id = ANY($1::uuid[])", 1,
         NULL, s->params.value, s->params.size, s->params.format, 1);
@@ -402,20 +262,19 @@ static void reread(struct pg_store *s, const PGresult *result)
 {
     for (int i = 0; i < PQntuples(result); i++) {
         size_t k = row_of(s, PQgetvalue(result, i, 0));
-        const struct sm_row *row = s->batch.rows[k];
+        const struct sm_row *row = s->work.batch.rows[k];
         const unsigned char *b = (const unsigned char *)PQgetvalue(result, i, 1);
         uint32_t life = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
         bool same = life == (uint32_t)row->life &&
                     strcmp(PQgetvalue(result, i, 2), sm_state_name(row->state)) == 0;
-        s->verdicts[k] = same ? SM_VERDICT_STOOD : SM_VERDICT_SUPERSEDED;
+        s->work.verdicts[k] = same ? SM_VERDICT_STOOD : SM_VERDICT_SUPERSEDED;
     }
 }
 
 static int written(struct pg_store *s, const PGresult *result, struct sm_err *err)
 {
-    if (s->now.alone)
-        s->attempts_refused += s->now.attempt_end - s->now.attempt;
-    if (!s->now.probe && s->now.upsert && s->now.row < s->now.row_end)
+    const struct sm_range *r = &s->work.now;
+    if (!r->probe && r->upsert && r->row < r->row_end)
         return upserted(s, result, err);
     return 0;
 }
@@ -429,10 +288,10 @@ static int failed(struct pg_store *s, const PGresult *result, struct sm_err *err
         return sm_pg_failed(result, err);
     bool again = sm_sqlstate_is_passing(state) || unique;
     if (again && s->passing++ < PASSING_MOST) {
-        s->now.upsert |= unique;
-        push(s, &s->now);
+        s->work.now.upsert |= unique;
+        sm_work_again(&s->work);
     } else if (sm_sqlstate_is_refusal(state)) {
-        refused(s, result);
+        sm_work_refused(&s->work, state, PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME));
     } else {
         return sm_pg_failed(result, err);
     }
@@ -443,21 +302,15 @@ static int failed(struct pg_store *s, const PGresult *result, struct sm_err *err
 /* The connection is gone: while the range was being written, and with nothing else on it? */
 static void note_loss(struct pg_store *s, int rc)
 {
-    s->now.lost = s->step == STEP_WRITE && rc == SM_E_UNREACHABLE && s->fresh;
+    s->work.now.lost = s->step == STEP_WRITE && rc == SM_E_UNREACHABLE && s->fresh;
 }
 
-/* The try went well, so the range is to blame. What is left goes on by a fresh connection. A half
- * of it needs one more to be halved again, but the last row all of its own. */
+/* The try went well, so the range is to blame. What is left goes on by a fresh connection. */
 static int count_kill(struct pg_store *s, struct sm_err *err)
 {
     s->step = STEP_NONE;
-    s->now.lost = false;
-    s->now.kills++;
-    if (s->now.kills < (is_last(s, &s->now) ? KILLS_REFUSE : KILLS_HALVE))
-        push(s, &s->now);
-    else
-        narrow(s, KILLS_HALVE - 1,
-               "PostgreSQL loses the connection each time when this result alone is stored");
+    s->work.now.lost = false;
+    sm_work_killed(&s->work);
     return sm_err_set(err, SM_E_UNREACHABLE,
                       "PostgreSQL: the connection was lost with a batch, and carries as much "
                       "without it; connecting anew");
@@ -494,33 +347,12 @@ static void make_room(struct pg_store *s, size_t room)
 {
     if (room <= s->room)
         return;
-    free(s->verdicts);
     free(s->missing);
-    free(s->bad);
-    free(s->mended);
     free(s->items);
-    s->verdicts = calloc(room, sizeof *s->verdicts);
     s->missing = calloc(room, sizeof *s->missing);
-    s->bad = calloc(room, sizeof *s->bad);
-    s->mended = calloc(room, sizeof *s->mended);
     s->items = calloc(room, sizeof *s->items);
-    SM_ASSERT(s->verdicts && s->missing && s->bad && s->mended && s->items);
+    SM_ASSERT(s->missing != NULL && s->items != NULL);
     s->room = room;
-}
-
-/* A batch from its beginning. */
-static void begin(struct pg_store *s, const struct sm_batch *batch)
-{
-    make_room(s, batch->n > batch->attempts_n ? batch->n : batch->attempts_n);
-    memset(s->verdicts, 0, s->room * sizeof *s->verdicts); /* STOOD */
-    memset(s->bad, 0, s->room * sizeof *s->bad);
-    s->refusal[0] = '\0';
-    s->attempts_refused = 0;
-    s->ranges_n = 0;
-    s->passing = 0;
-    struct sm_range whole = sm_range_whole(batch);
-    whole.upsert = s->doubt;
-    push(s, &whole);
 }
 
 static int fail(struct pg_store *s, int rc)
@@ -538,12 +370,14 @@ static int s_start(struct sm_store *store, const struct sm_batch *batch, const c
     if (s->pg == NULL)
         return sm_err_set(err, SM_E_UNREACHABLE, "PostgreSQL: not connected");
     strcpy(s->worker, worker);
-    s->batch = *batch;
-    if (s->halted == 0 || s->halted != digest_of(batch))
-        begin(s, batch);
+    make_room(s, batch->n > batch->attempts_n ? batch->n : batch->attempts_n);
+    if (s->halted == 0 || s->halted != sm_batch_digest(batch))
+        sm_work_begin(&s->work, batch, s->doubt);
+    s->work.batch = *batch;
     s->halted = 0;
+    s->passing = 0;
     s->open = true;
-    int rc = s->ranges_n > 0 ? send_next(s, err) : 0;
+    int rc = s->work.left > 0 ? send_next(s, err) : 0;
     return rc == 0 ? 0 : fail(s, rc);
 }
 
@@ -565,11 +399,12 @@ static int turn(struct pg_store *s, int64_t until_us, struct sm_err *err)
 
 static void hand_over(struct pg_store *s, struct sm_commit_result *result)
 {
+    const struct sm_work *work = &s->work;
     s->open = s->doubt = false;
-    if (s->batch.n > 0)
-        memcpy(result->verdicts, s->verdicts, s->batch.n * sizeof *s->verdicts);
-    memcpy(result->refusal, s->refusal, sizeof result->refusal);
-    result->attempts_refused = s->attempts_refused;
+    if (work->batch.n > 0)
+        memcpy(result->verdicts, work->verdicts, work->batch.n * sizeof *work->verdicts);
+    memcpy(result->refusal, work->refusal, sizeof result->refusal);
+    result->attempts_refused = work->attempts_refused;
     if (s->params.bytes.room > KEEP_BYTES)
         sm_buf_free(&s->params.bytes);
 }
@@ -579,7 +414,7 @@ static int s_wait(struct sm_store *store, int64_t wait_us, struct sm_commit_resu
 {
     struct pg_store *s = self(store);
     int64_t until = sm_mono_us(&sm_clock_real) + wait_us;
-    while (s->step != STEP_NONE || s->ranges_n > 0) {
+    while (s->step != STEP_NONE || s->work.left > 0) {
         int rc = s->step != STEP_NONE ? turn(s, until, err) : send_next(s, err);
         if (rc == 1)
             return 1;
@@ -596,10 +431,8 @@ static void s_close(struct sm_store *store)
     PQfinish(s->pg);
     sm_buf_free(&s->params.bytes);
     sm_buf_free(&s->text);
-    free(s->verdicts);
+    sm_work_free(&s->work);
     free(s->missing);
-    free(s->bad);
-    free(s->mended);
     free(s->items);
     free(s);
 }

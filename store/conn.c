@@ -120,13 +120,13 @@ static int check_server(PGconn *pg, struct sm_err *err)
 static int finish_connecting(PGconn *pg, int wait_ms, struct sm_err *err)
 {
     PQsetErrorVerbosity(pg, PQERRORS_VERBOSE); /* with the SQLSTATE */
+    PQsetNoticeProcessor(pg, no_notice, NULL);
     int rc = await_connection(pg, now_us() + wait_ms * INT64_C(1000), err);
     if (rc == 0)
         rc = check_server(pg, err);
     if (rc != 0)
         return rc;
     PQsetnonblocking(pg, 1);
-    PQsetNoticeProcessor(pg, no_notice, NULL);
     return 0;
 }
 
