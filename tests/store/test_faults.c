@@ -382,7 +382,7 @@ START_TEST(many_large_results_one_after_the_other_lose_no_connection)
     char *body = calloc(1, 16 * MIB);
     int before =
         atoi(sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'test_store'"));
-    for (int i = 0; i < 66; i++) {
+    for (int i = 0; i < 12; i++) {
         struct sm_batch batch = make_batch(1);
         rows[0].body = (struct sm_bytes){body, 16 * MIB};
         ck_assert_int_eq(commit_stubbornly(store, &batch, verdicts, &result), 0);
