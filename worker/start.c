@@ -4,8 +4,10 @@
  * and taken over from the dead before the first fetch.
  */
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/oom.h"
 #include "base/thread.h"
@@ -20,6 +22,7 @@ int sm_exit_of(int code)
 {
     switch (sm_error_class(code)) {
     case SM_CLASS_NONE:
+    case SM_CLASS_ENDED: /* asked to end before it began */
         return SM_EXIT_DRAINED;
     case SM_CLASS_SERVER:
         return SM_EXIT_UNREACHABLE;
@@ -113,17 +116,32 @@ static int connect_both(struct sm_daemon *d, struct sm_err *err)
     return 0;
 }
 
+/* Waits; true when the process is asked to end meanwhile (main has these signals blocked). */
+static bool asked_to_end(int64_t us)
+{
+    sigset_t signals;
+    struct timespec time = {us / 1000000, us % 1000000 * 1000};
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    return sigtimedwait(&signals, NULL, &time) > 0;
+}
+
 static int connect_patiently(struct sm_daemon *d, struct sm_err *err)
 {
     struct sm_link link = {0};
     for (;;) {
         int rc = connect_both(d, err);
-        if (rc == 0 || !d->w.options->start_wait || sm_error_class(rc) != SM_CLASS_SERVER)
+        bool waits = d->w.options->start_wait && sm_error_class(rc) == SM_CLASS_SERVER;
+        if (link.failures == 0 && (rc == 0 || waits))
+            sm_status_announce(d->status); /* not before: a refusal is one line and nothing else */
+        if (!waits)
             return rc;
         int64_t now = sm_mono_us(d->w.clock);
         sm_link_set_down(&link, now);
         sm_log(SM_LOG_WARN, "waiting for a server", SM_S("text", err->text));
-        poll(NULL, 0, (int)((link.retry_us - now) / 1000));
+        if (asked_to_end(link.retry_us - now))
+            return sm_err_set(err, SM_E_STOPPED, "asked to end while waiting for a server");
     }
 }
 

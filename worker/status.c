@@ -15,6 +15,7 @@
 
 struct sm_status {
     struct MHD_Daemon *daemon;
+    const char *listen;
 };
 
 bool sm_readiness_write(struct sm_worker *w, struct sm_buf *out)
@@ -133,16 +134,24 @@ int sm_status_start(struct sm_status **status, struct sm_worker *w, struct sm_er
         return sm_err_set(err, SM_E_CONFIG,
                           "http.listen: cannot listen on %s: %s; give another address, or off",
                           listen, strerror(why));
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);
-    sm_log(SM_LOG_INFO, "status server listens", SM_S("address", listen),
-           SM_N("port", info == NULL ? 0 : info->port));
     *status = malloc(sizeof **status);
     if (*status == NULL) {
         MHD_stop_daemon(daemon);
         return sm_err_set(err, SM_E_NO_MEMORY, "no memory");
     }
     (*status)->daemon = daemon;
+    (*status)->listen = listen;
     return 0;
+}
+
+void sm_status_announce(const struct sm_status *status)
+{
+    if (status == NULL)
+        return;
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(status->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    sm_log(SM_LOG_INFO, "status server listens", SM_S("address", status->listen),
+           SM_N("port", info == NULL ? 0 : info->port));
 }
 
 void sm_status_stop(struct sm_status *status)

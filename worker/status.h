@@ -12,6 +12,8 @@ struct sm_status;
 /* Listens on options->http_listen; "off" gives *status NULL. 0 or SM_E_CONFIG (address in use, ..).
  */
 int sm_status_start(struct sm_status **status, struct sm_worker *w, struct sm_err *err);
+/* Logs where it listens. NULL is fine. */
+void sm_status_announce(const struct sm_status *status);
 /* NULL is fine. */
 void sm_status_stop(struct sm_status *status);
 

@@ -16,6 +16,7 @@
 #define WAIT_MS 60000
 
 static char runtime[80];
+static struct sm_conn producer_conn;
 
 /* ---- the suite -- */
 
@@ -23,6 +24,7 @@ static void make_logins(void)
 {
     sql("CREATE ROLE live_worker LOGIN PASSWORD 'PgSecret42' IN ROLE stampmill_worker");
     sql("CREATE ROLE live_reader LOGIN IN ROLE stampmill_reader");
+    sql_hba("local all live_worker scram-sha-256");
 }
 
 static void start(void)
@@ -47,6 +49,15 @@ static void stop(void)
     snprintf(command, sizeof command, "rm -rf %s", runtime);
     if (system(command) != 0)
         fprintf(stderr, "rig: `%s` failed\n", command);
+}
+
+void rig_restart(void)
+{
+    servers_restart(&rig_servers);
+    sql_on(&rig_servers);
+    rig_forget_super();
+    sm_conn_close(&producer_conn);
+    rig_make_users();
 }
 
 /* A test that failed may have left anything. */
@@ -110,7 +121,7 @@ pid_t rig_daemon(const char *flag, ...)
     va_list flags;
     snprintf(path, sizeof path, "%s/stampmilld", getenv("STAMPMILL_BIN"));
     snprintf(redis, sizeof redis, "--redis.url=%s", rig_url("worker"));
-    snprintf(postgres, sizeof postgres, "--postgres.url=%s", rig_worker_url());
+    snprintf(postgres, sizeof postgres, "--postgres.url=%s", rig_worker_url("stampmill"));
     snprintf(dir, sizeof dir, "--runtime.dir=%s", runtime);
     va_start(flags, flag);
     for (; flag != NULL && n < 23; flag = va_arg(flags, const char *))
@@ -155,8 +166,10 @@ void rig_log_clear(void)
 
 const char *rig_log(void)
 {
-    static char text[65536];
+    static char text[6000]; /* Check's messages take no more than 8 KiB */
     FILE *file = fopen(log_path(), "r");
+    if (file != NULL && fseek(file, 1 - (long)sizeof text, SEEK_END) != 0)
+        rewind(file);
     size_t n = file == NULL ? 0 : fread(text, 1, sizeof text - 1, file);
     text[n] = '\0';
     if (file != NULL)
@@ -202,16 +215,15 @@ size_t rig_resident_peak(pid_t pid)
 
 static struct sm_conn *producer(void)
 {
-    static struct sm_conn conn;
     struct sm_redis_url url;
     struct sm_err err;
-    if (conn.c == NULL) {
-        conn.timeout_ms = 20000;
+    if (producer_conn.c == NULL) {
+        producer_conn.timeout_ms = 20000;
         ck_assert_int_eq(sm_redis_url_parse(rig_url("producer"), &url, &err), 0);
-        int rc = sm_conn_open(&conn, &url, 5000, &err);
+        int rc = sm_conn_open(&producer_conn, &url, 5000, &err);
         ck_assert_msg(rc == 0, "%s", err.text);
     }
-    return &conn;
+    return &producer_conn;
 }
 
 struct sm_entry_id rig_xadd(const char *queue, const char *id, const struct sm_field *fields,
@@ -303,10 +315,10 @@ void rig_end_clean(pid_t daemon)
 
 /* ---- PostgreSQL -- */
 
-const char *rig_worker_url(void)
+const char *rig_worker_url(const char *database)
 {
     static char url[300];
-    snprintf(url, sizeof url, "postgresql://live_worker:PgSecret42@/stampmill?host=%s",
+    snprintf(url, sizeof url, "postgresql://live_worker:PgSecret42@/%s?host=%s", database,
              rig_servers.dir);
     return url;
 }

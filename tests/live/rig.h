@@ -27,6 +27,9 @@ int rig_run(const char *name, const struct suite_test *tests);
 #define RIG_SANITIZED 0
 #endif
 
+/* Starts again what was killed, on the same data, with the users; old clients are to be closed. */
+void rig_restart(void);
+
 /* ---- daemons -- */
 
 /* Starts stampmilld with --debug-types, no status server, and what else is given (up to a NULL; a
@@ -36,7 +39,8 @@ pid_t rig_daemon(const char *flag, ...);
 int rig_end(pid_t daemon, int signal);
 /* Waits for an end of its own; fails the test after `seconds`. */
 int rig_ended(pid_t daemon, int seconds);
-/* What daemons wrote to stderr since rig_log_clear, until the next call. */
+/* What daemons wrote to stderr since rig_log_clear, until the next call; its end when it is long.
+ */
 const char *rig_log(void);
 void rig_log_clear(void);
 /* Waits until these words are in the log; fails the test after 20 s. */
@@ -66,8 +70,8 @@ void rig_end_clean(pid_t daemon);
 
 /* ---- PostgreSQL -- */
 
-/* The worker's URL; its password is in it. */
-const char *rig_worker_url(void);
+/* The worker's URL of a database; the password is PgSecret42, and asked for. */
+const char *rig_worker_url(const char *database);
 struct sm_reader *rig_reader(void);
 /* The id of an entry that brought none, as SQL derives it. */
 struct sm_id rig_derived_id(const char *queue, struct sm_entry_id entry);

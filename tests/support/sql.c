@@ -12,6 +12,8 @@ static PGconn *looker;
 void sql_on(const struct servers *servers)
 {
     on = servers;
+    PQfinish(looker);
+    looker = NULL;
 }
 
 static void look(void)

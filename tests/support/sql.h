@@ -7,7 +7,7 @@
 
 #include "tests/support/servers.h"
 
-/* Which server `sql` speaks to; before the first call. */
+/* Which server `sql` speaks to; before the first call, and after the server was killed. */
 void sql_on(const struct servers *servers);
 /* One value of one statement; "" where there is none. Static memory, until the next call. */
 const char *sql(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -77,6 +77,11 @@ const char *rig_second(const char *format, ...)
     return text;
 }
 
+void rig_forget_super(void)
+{
+    sm_conn_close(&super);
+}
+
 void rig_make_users(void)
 {
     char path[1024], line[2048];

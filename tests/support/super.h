@@ -23,6 +23,9 @@ const char *rig_text(const char *format, ...) __attribute__((format(printf, 1, 2
  * none: the owner in an answer of XPENDING. */
 const char *rig_second(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* After the server was killed and started again: forgets the connection. */
+void rig_forget_super(void);
+
 /* Makes the three users by the ACL lines of queue/PROTOCOL.md. */
 void rig_make_users(void);
 /* The server's URL for one of them: "producer", "worker", "admin". */
