@@ -425,6 +425,24 @@ static int s_wait(struct sm_store *store, int64_t wait_us, struct sm_commit_resu
     return 0;
 }
 
+static int s_check(struct sm_store *store, int wait_ms, struct sm_err *err)
+{
+    struct pg_store *s = self(store);
+    PGresult *answer = NULL;
+    int rc = SM_E_UNREACHABLE;
+    SM_ASSERT(!s->under_way);
+    if (s->pg != NULL && PQsendQuery(s->pg, "SELECT 1"))
+        rc = sm_pg_wait(s->pg, sm_mono_us(&sm_clock_real) + wait_ms * INT64_C(1000), &answer, err);
+    else
+        sm_err_set(err, rc, "PostgreSQL: connection lost");
+    if (rc == 1)
+        rc = sm_err_set(err, SM_E_TIMEOUT, "PostgreSQL: gives no sign of life");
+    PQclear(answer);
+    if (rc != 0)
+        disconnect(s);
+    return rc;
+}
+
 static void s_close(struct sm_store *store)
 {
     struct pg_store *s = self(store);
@@ -437,7 +455,7 @@ static void s_close(struct sm_store *store)
     free(s);
 }
 
-static const struct sm_store_ops ops = {s_connect, s_start, s_wait, s_close};
+static const struct sm_store_ops ops = {s_connect, s_start, s_wait, s_check, s_close};
 
 struct sm_store *sm_pg_store_new(const struct sm_pg_options *options)
 {

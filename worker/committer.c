@@ -18,6 +18,8 @@
 #include "base/uuid.h"
 
 #define ENVELOPES_KEEP (1u << 20)
+#define CHECK_US 1000000 /* how often an idle committer asks whether PostgreSQL is there */
+#define CHECK_WAIT_MS 1000
 
 int sm_committer_init(struct sm_committer *c, struct sm_worker *w)
 {
@@ -220,6 +222,19 @@ static bool store_ready(struct sm_committer *c)
     return true;
 }
 
+/* While there is nothing to commit nobody would notice that PostgreSQL is gone, and /readyz would
+ * send work here; so it is asked, and connected to again. */
+static void look_after_store(struct sm_committer *c)
+{
+    struct sm_err err;
+    int64_t now = sm_mono_us(c->w->clock);
+    if (!store_ready(c) || now - c->checked_us < CHECK_US)
+        return;
+    c->checked_us = now;
+    if (c->store->ops->check(c->store, CHECK_WAIT_MS, &err) != 0)
+        store_failed(c, "PostgreSQL is gone", &err);
+}
+
 static void begin(struct sm_committer *c)
 {
     struct sm_err err;
@@ -273,8 +288,9 @@ static void committed(struct sm_committer *c, const struct sm_commit_result *res
         }
     c->under_way = false;
     c->batch_n = 0;
+    c->checked_us = sm_mono_us(c->w->clock);
     sm_count(c->stats, SM_C_BATCHES, 1);
-    sm_hist_add(&c->stats->commit, sm_mono_us(c->w->clock) - c->began_us, 1);
+    sm_hist_add(&c->stats->commit, c->checked_us - c->began_us, 1);
     if (c->envelopes.room > ENVELOPES_KEEP)
         sm_buf_free(&c->envelopes);
 }
@@ -427,7 +443,10 @@ bool sm_committer_turn(struct sm_committer *c, int64_t wait_us)
     if (c->under_way)
         finish(c, wait_us);
     take_done(c, 0);
-    start(c);
+    if (c->held_n + c->batch_n == 0)
+        look_after_store(c);
+    else
+        start(c);
     settle(c); /* while PostgreSQL works on the next batch */
     bool left = c->held_n + c->batch_n + c->stored_n + c->parking_n > 0;
     bool stuck = left && !(c->redis.up && c->postgres.up) && wait_us > 0;

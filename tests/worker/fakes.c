@@ -637,12 +637,21 @@ static int s_wait(struct sm_store *store, int64_t wait_us, struct sm_commit_resu
     return s->late ? sm_err_set(err, SM_E_TIMEOUT, "fake: outcome unknown") : 0;
 }
 
+static int s_check(struct sm_store *store, int wait_ms, struct sm_err *err)
+{
+    struct fake_store *s = (struct fake_store *)store;
+    bool late = false;
+    (void)wait_ms;
+    int rc = enter(s->world, s->world->postgres_down, &late, err);
+    return late ? sm_err_set(err, SM_E_TIMEOUT, "fake: no sign of life") : rc;
+}
+
 static void s_close(struct sm_store *store)
 {
     free(store);
 }
 
-static const struct sm_store_ops store_ops = {s_connect, s_start, s_wait, s_close};
+static const struct sm_store_ops store_ops = {s_connect, s_start, s_wait, s_check, s_close};
 
 static struct sm_store *open_store(void *arg)
 {
