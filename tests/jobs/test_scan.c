@@ -1,5 +1,7 @@
 /* The three scanners give the same marks, and the marks that a byte-by-byte reading gives. */
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "jobs/csv/scan.h"
 #include "tests/base/suite.h"
@@ -110,19 +112,44 @@ static void fill_well(char *data, size_t size)
     }
 }
 
-START_TEST(every_length_and_alignment_gives_equal_marks)
+/* Memory of n bytes right in front of a page that may not be touched. */
+static char *fenced(size_t n)
 {
-    static const char *const alphabets[] = {"a,\"\n\r", "aaaaaaaaaaaaaaa,\"\n", "\",\n", "\r\n,a",
-                                            "ab\"",     ",\xac\x8a\x0d\x22\x80"};
-    static char data[512];
-    for (size_t alphabet = 0; alphabet < 6; alphabet++)
-        for (size_t size = 0; size <= 200; size++)
-            for (size_t start = 0; start < 64; start += 7) {
-                fill(data + start, size, alphabets[alphabet]);
-                compare(data + start, size, ',', '"');
-                fill_well(data + start, size);
-                compare(data + start, size, ',', '"');
-            }
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *at = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert(at != MAP_FAILED && n <= page);
+    ck_assert_int_eq(mprotect(at + page, page, PROT_NONE), 0);
+    return at + page - n;
+}
+
+static const char *const alphabets[] = {"a,\"\n\r", "aaaaaaaaaaaaaaa,\"\n", "\",\n", "\r\n,a",
+                                        "ab\"",     ",\xac\x8a\x0d\x22\x80"};
+
+START_TEST(every_length_at_every_alignment_gives_equal_marks)
+{
+    char *data = fenced(4096);
+    ck_assert_uint_eq((uintptr_t)data % 64, 0);
+    for (size_t size = 0; size <= 200; size++)
+        for (size_t start = 0; start < 64; start++) {
+            fill(data + start, size, alphabets[(size + start) % 6]);
+            compare(data + start, size, ',', '"');
+            fill_well(data + start, size);
+            compare(data + start, size, ',', '"');
+        }
+}
+END_TEST
+
+START_TEST(no_scanner_reads_past_the_end)
+{
+    for (size_t size = 0; size <= 200; size++) {
+        char *data = fenced(size);
+        for (size_t alphabet = 0; alphabet < 6; alphabet++) {
+            fill(data, size, alphabets[alphabet]);
+            compare(data, size, ',', '"');
+        }
+        fill_well(data, size);
+        compare(data, size, ',', '"');
+    }
 }
 END_TEST
 
@@ -179,7 +206,8 @@ END_TEST
 
 int main(void)
 {
-    return RUN_SUITE("jobs_scan", {every_length_and_alignment_gives_equal_marks, 0},
+    return RUN_SUITE("jobs_scan", {every_length_at_every_alignment_gives_equal_marks, 0},
+                     {no_scanner_reads_past_the_end, 0},
                      {all_short_texts_of_the_bytes_that_matter_give_equal_marks, 0},
                      {state_is_carried_over_chunks, 0},
                      {other_delimiters_and_no_quoting_give_equal_marks, 0});
