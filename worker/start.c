@@ -146,9 +146,12 @@ static int connect_patiently(struct sm_daemon *d, struct sm_err *err)
 }
 
 /* The first beat, takeover and audit; without them the lease is not trusted and nothing is fetched.
- */
+ * The loops have not begun, and start.wait may have taken longer than a lease: that is no standing
+ * still. */
 static int first_beat(struct sm_daemon *d, struct sm_err *err)
 {
+    for (int i = 0; i < SM_LOOPS; i++)
+        sm_worker_turned(&d->w, (enum sm_loop)i);
     sm_keeper_turn(&d->keeper);
     if (!sm_worker_trusts_lease(&d->w))
         return sm_err_set(err, SM_E_UNREACHABLE, "Redis: the first beat was not answered");

@@ -178,13 +178,14 @@ END_TEST
 
 /* ---- waiting -- */
 
-START_TEST(start_wait_waits_for_both_servers_and_then_works)
+START_TEST(start_wait_waits_longer_than_a_lease_and_then_works)
 {
     struct sm_job_row row;
     kill(rig_servers.redis_pid, SIGKILL);
     kill(rig_servers.pg_pid, SIGQUIT);
-    pid_t daemon = rig_daemon("--start.wait", NULL);
+    pid_t daemon = rig_daemon("--start.wait", "--lease=2s", NULL);
     rig_log_wait("waiting for a server");
+    poll(NULL, 0, 2500);
     rig_restart();
     rig_log_wait("worker started");
     struct sm_reader *reader = rig_reader();
@@ -266,7 +267,7 @@ int main(void)
                      {servers_that_lose_data_are_78_unless_allowed, 0},
                      {a_bad_setting_is_64_or_78_and_says_what_is_expected, 0},
                      {an_address_in_use_is_78, 0}, {a_runtime_folder_that_cannot_be_used_is_78, 0},
-                     {start_wait_waits_for_both_servers_and_then_works, 0},
+                     {start_wait_waits_longer_than_a_lease_and_then_works, 0},
                      {a_signal_ends_the_waiting, 0},
                      {passwords_stand_in_no_log_no_ps_and_no_printed_setting, 0});
 }
