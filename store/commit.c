@@ -430,7 +430,7 @@ static int s_check(struct sm_store *store, int wait_ms, struct sm_err *err)
     struct pg_store *s = self(store);
     PGresult *answer = NULL;
     int rc = SM_E_UNREACHABLE;
-    SM_ASSERT(!s->under_way);
+    SM_ASSERT(s->step == STEP_NONE);
     if (s->pg != NULL && PQsendQuery(s->pg, "SELECT 1"))
         rc = sm_pg_wait(s->pg, sm_mono_us(&sm_clock_real) + wait_ms * INT64_C(1000), &answer, err);
     else
