@@ -68,7 +68,7 @@ struct cli_command {
     unsigned flags;
     /* Does it: an exit code, or a negative SM_E_* with its text in *err, which main prints. */
     int (*run)(struct cli *cli, struct sm_err *err);
-    const char *help;
+    const char *help, *more;
 };
 
 /* ---- commands.c -- */
@@ -125,6 +125,8 @@ struct cli_ref {
 /* Reads an id or queue/entry-id; asks Redis for the job id of the latter. SM_E_USAGE,
  * SM_E_NOT_FOUND, a SERVER code. */
 int cli_ref_read(const struct cli *cli, const char *text, struct cli_ref *ref, struct sm_err *err);
+/* SM_E_NOT_FOUND with a text for the user, for a job that is neither in Redis nor in PostgreSQL. */
+int cli_ref_not_found(const struct cli_ref *ref, const char *text, struct sm_err *err);
 
 /* ---- job_wait.c -- */
 

@@ -8,8 +8,8 @@
 #include "ops/cli/cli.h"
 
 const struct cli_command cli_commands[] = {
-#define CLI_COMMAND(noun, verb, words, least, most, flags, function, help)                         \
-    {noun, verb, words, least, most, (flags) | FLAGS_OF_ALL, function, help},
+#define CLI_COMMAND(noun, verb, words, least, most, flags, function, help, more)                   \
+    {noun, verb, words, least, most, (flags) | FLAGS_OF_ALL, function, help, more},
 #include "ops/cli/commands.def"
 #undef CLI_COMMAND
 };
@@ -23,6 +23,10 @@ static int no_noun(const char *word, struct sm_err *err)
     for (size_t i = 0; i < COMMANDS_N; i++)
         names[i] = cli_commands[i].noun;
     const char *near = sm_text_near(word, strlen(word), names, COMMANDS_N);
+    if (word[0] == '-')
+        return sm_err_set(err, SM_E_USAGE,
+                          "%.64s: flags stand behind the command: stampmill queue ls -o json",
+                          word);
     if (near != NULL)
         return sm_err_set(err, SM_E_USAGE, "unknown command \"%.64s\"; did you mean \"%s\"?", word,
                           near);

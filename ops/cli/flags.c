@@ -69,10 +69,17 @@ static int flag_of(int answer)
     return i;
 }
 
+/* getopt_long's '?': a word that begins with --, or one letter of a word like -xyz, which it names
+ * in optopt alone. */
 static int unknown(const struct cli *cli, const char *word, struct sm_err *err)
 {
     const char *names[FLAGS_N], *near = NULL;
     const struct cli_command *c = cli->command;
+    char letter[] = {'-', (char)optopt, '\0'};
+    if (optopt >= LONG_BASE)
+        return sm_err_set(err, SM_E_USAGE, "--%s: takes no value", cli_flags[flag_of(optopt)].name);
+    if (optopt != 0)
+        word = letter;
     size_t size = strcspn(word, "=");
     for (int i = 0; i < FLAGS_N; i++)
         names[i] = (c->flags & (1u << i)) != 0 ? cli_flags[i].name : NULL;

@@ -32,8 +32,13 @@ static void print_flags(FILE *out, unsigned flags)
             print_flag(out, &cli_flags[i]);
 }
 
+#define ID_HELP                                                                                    \
+    "\nAn ID is a job's id, or queue/entry-id as XADD returned it: default/1700000000000-0.\n"
+
 void cli_help(FILE *out, const char *noun)
 {
+    if (noun == NULL)
+        fputs("Puts jobs into Stampmill's queues, and shows what became of them.\n\n", out);
     fprintf(out, "Usage: stampmill %s%s [flags]\n\nCommands:\n", noun == NULL ? "" : noun,
             noun == NULL ? "COMMAND" : " VERB");
     for (size_t i = 0; i < cli_commands_n; i++)
@@ -41,9 +46,10 @@ void cli_help(FILE *out, const char *noun)
             print_command(out, &cli_commands[i]);
     fputs("\nFlags of every command:\n", out);
     print_flags(out, FLAGS_OF_ALL);
+    if (noun == NULL || strcmp(noun, "job") == 0)
+        fputs(ID_HELP, out);
     fputs(
-        "\nAn ID is a job's id, or queue/entry-id as XADD returned it: default/1700000000000-0.\n"
-        "stampmill COMMAND --help says more; stampmill job add TYPE --help shows a type's "
+        "\nstampmill COMMAND --help says more; stampmill job add TYPE --help shows a type's "
         "arguments.\n\n"
         "Exit: 0 ok, 1 failed, 2 usage, 3 refused, 4 not found, 5 job failed, 6 still running at\n"
         "the timeout, 69 Redis or PostgreSQL unreachable, 77 no permission, 130 interrupted.\n",
@@ -82,7 +88,9 @@ static void print_type(FILE *out, const struct sm_type *type)
         fputs("  any map\n", out);
     for (const struct sm_arg *a = type->schema; a != NULL && a->name != NULL; a++)
         print_arg(out, a, 2);
-    fprintf(out, "Result: %s\nExample: --args '%s'\n", type->result_help, type->example_args);
+    fprintf(out, "Result: %s\nExample: stampmill job add %s%s --args '%s' --wait\n",
+            type->result_help, type->name, type->takes_input ? " --input FILE" : "",
+            type->example_args);
 }
 
 static void print_types(FILE *out)
@@ -96,14 +104,15 @@ static void print_types(FILE *out)
 void cli_help_command(FILE *out, const struct cli *cli)
 {
     const struct cli_command *c = cli->command;
-    fprintf(out, "Usage: stampmill %s%s%s%s%s [flags]\n\n%s\n\nFlags:\n", c->noun,
-            c->verb[0] == '\0' ? "" : " ", c->verb, c->words[0] == '\0' ? "" : " ", c->words,
-            c->help);
+    const struct sm_type *type =
+        cli->words_n > 0 ? sm_type_find(cli->words[0], strlen(cli->words[0])) : NULL;
+    const char *words = c->run == cli_job_add && type != NULL ? type->name : c->words;
+    fprintf(out, "Usage: stampmill %s%s%s%s%s [flags]\n\n%s\n\n%s\n%s\nFlags:\n", c->noun,
+            c->verb[0] == '\0' ? "" : " ", c->verb, words[0] == '\0' ? "" : " ", words, c->help,
+            c->more, strcmp(c->words, "ID") == 0 ? ID_HELP : "");
     print_flags(out, c->flags);
     if (c->run != cli_job_add)
         return;
-    const struct sm_type *type =
-        cli->words_n > 0 ? sm_type_find(cli->words[0], strlen(cli->words[0])) : NULL;
     if (type == NULL)
         print_types(out);
     else

@@ -88,11 +88,15 @@ static int read_input(const struct cli *cli, const struct sm_type *type, struct 
 
 static int read_id(const struct cli *cli, struct sm_id *id, struct sm_err *err)
 {
+    static const struct sm_id nil;
     const char *text = cli->flag[FLAG_ID];
     *id = sm_id_new();
-    if (text == NULL || sm_id_parse(text, strlen(text), id))
+    if (text == NULL)
         return 0;
-    return sm_err_set(err, SM_E_USAGE, "--id: expected a UUID, got \"%.64s\"", text);
+    if (!sm_id_parse(text, strlen(text), id) || memcmp(id, &nil, sizeof nil) == 0)
+        return sm_err_set(err, SM_E_USAGE, "--id: expected a UUID but the nil one, got \"%.64s\"",
+                          text);
+    return 0;
 }
 
 static int send(const struct cli *cli, const struct sm_job_spec *job, struct sm_err *err)

@@ -107,10 +107,7 @@ static int look_up(const struct cli *cli, struct cli_ref *ref, int what, bool pr
     }
     sm_reader_close(reader);
     if (rc == SM_E_NOT_FOUND)
-        sm_err_set(err, rc,
-                   "%.80s: neither a result nor a waiting job; a result is kept for the retention "
-                   "time only",
-                   cli->words[0]);
+        cli_ref_not_found(ref, cli->words[0], err);
     return rc;
 }
 

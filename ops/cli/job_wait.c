@@ -2,7 +2,9 @@
  * Waiting for a job: its row is asked for with growing pauses, 5 ms doubling to 200 ms. Polling,
  * because it needs no right but SELECT, works through every pooler, and costs PostgreSQL five reads
  * of a primary key a second. A job that was never enqueued cannot be told from one that is under
- * way, so that an id which nobody knows is waited for as well: give --timeout.
+ * way, so that an id which nobody knows is waited for as well: give --timeout. An entry that is
+ * gone from its stream, though, has been settled, and its row was committed before: without one,
+ * no row will come.
  */
 #include <poll.h>
 #include <string.h>
@@ -76,6 +78,31 @@ static int wait_and_print(const struct cli *cli, struct sm_reader *reader, const
     return rc;
 }
 
+/* A job named by its entry: SM_E_NOT_FOUND when neither entry nor row is there. 0 otherwise. */
+static int check_entry(const struct cli *cli, struct sm_reader *reader, const struct cli_ref *ref,
+                       struct sm_err *err)
+{
+    struct sm_entry_state state;
+    struct sm_job_row row;
+    struct sm_inspector *in = cli_open_inspector(cli, err);
+    if (in == NULL)
+        return err->code;
+    int rc = sm_inspect_entry(in, ref->queue, ref->entry, &state, err);
+    sm_inspector_close(in);
+    if (rc == 0)
+        sm_entry_state_free(&state);
+    if (rc != SM_E_NOT_FOUND)
+        return rc == 0 ? 0 : cli_explain(err, "Redis");
+    rc = sm_reader_job(reader, &ref->id, 0, &row, err);
+    if (rc == 0)
+        sm_job_row_free(&row);
+    else if (rc == SM_E_NOT_FOUND)
+        cli_ref_not_found(ref, cli->words[0], err);
+    else
+        cli_explain(err, "PostgreSQL");
+    return rc;
+}
+
 int cli_job_wait(struct cli *cli, struct sm_err *err)
 {
     struct cli_ref ref;
@@ -88,7 +115,10 @@ int cli_job_wait(struct cli *cli, struct sm_err *err)
     struct sm_reader *reader = cli_open_reader(cli, err);
     if (reader == NULL)
         return err->code;
-    rc = wait_and_print(cli, reader, &ref.id, timeout_ms, err);
+    if (ref.has_entry)
+        rc = check_entry(cli, reader, &ref, err);
+    if (rc == 0)
+        rc = wait_and_print(cli, reader, &ref.id, timeout_ms, err);
     sm_reader_close(reader);
     return rc;
 }

@@ -2,11 +2,13 @@
  * stampmill, the command line: finds the command, reads its flags, runs it, and turns what went
  * wrong into one line on standard error and an exit code.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "ops/cli/cli.h"
+#include "ops/cli/out.h"
 
 /* Whoever started us reads 130 as "interrupted"; nothing here needs undoing. */
 static void interrupted(int number)
@@ -23,60 +25,95 @@ static int set_up_signals(struct sm_err *err)
     return 0;
 }
 
+/* Closed standard streams (`>&-`) are filled, the wrong way round so that using them fails: else a
+ * socket would get their number, and the output would go to a server. */
+static int fill_standard_streams(struct sm_err *err)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+            return sm_err_set(err, SM_E_INTERNAL, "cannot open /dev/null");
+    return 0;
+}
+
 static bool is_word(const char *word, const char *a, const char *b)
 {
     return word != NULL && (strcmp(word, a) == 0 || strcmp(word, b) == 0);
 }
 
-/* `stampmill --help`, `stampmill job --help`, `stampmill --version`: no command is named. */
-static bool answered_at_once(int argc, char **argv)
+static int print_version(struct sm_err *err)
 {
-    const char *last = argc > 1 ? argv[argc - 1] : NULL;
-    if (argc == 2 && is_word(argv[1], "--version", "version"))
-        return puts("stampmill " STAMPMILL_VERSION) >= 0;
-    if (argc == 2 && (is_word(argv[1], "--help", "-h") || is_word(argv[1], "help", "help"))) {
-        cli_help(stdout, NULL);
-        return true;
-    }
-    if (argc != 3 || !is_word(last, "--help", "-h"))
-        return false;
+    puts("stampmill " STAMPMILL_VERSION);
+    return out_bytes("", 0, err);
+}
+
+/* A noun that needs a verb. */
+static bool is_noun(const char *word)
+{
     for (size_t i = 0; i < cli_commands_n; i++)
-        if (strcmp(cli_commands[i].noun, argv[1]) == 0 && cli_commands[i].verb[0] != '\0') {
-            cli_help(stdout, argv[1]);
+        if (strcmp(cli_commands[i].noun, word) == 0 && cli_commands[i].verb[0] != '\0')
             return true;
-        }
     return false;
 }
 
-static int run(struct cli *cli, struct sm_err *err)
+/* Help of all, or of a noun: no command is named. False when there is one to run. */
+static bool general_help(int argc, char **argv)
 {
-    if (cli->flag[FLAG_HELP] != NULL) {
-        cli_help_command(stdout, cli);
-        return EXIT_OK;
-    }
+    bool of_noun = argc == 3 && is_noun(argv[1]) && is_word(argv[2], "--help", "-h");
+    if (!of_noun && !(argc == 2 && is_word(argv[1], "--help", "-h")))
+        return false;
+    cli_help(stdout, of_noun ? argv[1] : NULL);
+    return true;
+}
+
+/* `stampmill help job add` means `stampmill job add --help`. */
+static void turn_help_round(int argc, char **argv)
+{
+    static char help[] = "--help";
+    if (argc < 2 || strcmp(argv[1], "help") != 0)
+        return;
+    memmove(argv + 1, argv + 2, (size_t)(argc - 2) * sizeof *argv);
+    argv[argc - 1] = help;
+}
+
+static int run_command(struct cli *cli, int argc, char **argv, struct sm_err *err)
+{
+    int used = 0, rc = cli_command_find(argc - 1, argv + 1, &cli->command, &used, err);
+    if (rc == 0)
+        rc = cli_flags_read(cli, argc - used, argv + used, err);
+    if (rc != 0)
+        return rc;
     if (cli->flag[FLAG_VERSION] != NULL)
-        return puts("stampmill " STAMPMILL_VERSION) < 0;
-    return cli->command->run(cli, err);
+        return print_version(err);
+    if (cli->flag[FLAG_HELP] == NULL)
+        return cli->command->run(cli, err);
+    cli_help_command(stdout, cli);
+    return out_bytes("", 0, err);
+}
+
+static int run(struct cli *cli, int argc, char **argv, struct sm_err *err)
+{
+    int rc = fill_standard_streams(err);
+    if (rc == 0)
+        rc = set_up_signals(err);
+    if (rc != 0)
+        return rc;
+    turn_help_round(argc, argv);
+    if (argc == 2 && is_word(argv[1], "--version", "version"))
+        return print_version(err);
+    if (general_help(argc, argv))
+        return out_bytes("", 0, err);
+    return run_command(cli, argc, argv, err);
 }
 
 int main(int argc, char **argv)
 {
     struct cli cli = {0};
     struct sm_err err = {0};
-    int used = 0;
     if (argc < 2) {
         cli_help(stderr, NULL);
         return EXIT_USAGE;
     }
-    if (answered_at_once(argc, argv))
-        return EXIT_OK;
-    int rc = set_up_signals(&err);
-    if (rc == 0)
-        rc = cli_command_find(argc - 1, argv + 1, &cli.command, &used, &err);
-    if (rc == 0)
-        rc = cli_flags_read(&cli, argc - used, argv + used, &err);
-    if (rc == 0)
-        rc = run(&cli, &err);
+    int rc = run(&cli, argc, argv, &err);
     cli_free(&cli);
     if (rc >= 0)
         return rc;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,11 +185,18 @@ static void print_json(struct cli_out *out)
     out->failed |= out->buf.full;
 }
 
+/* SIGPIPE is ignored for the sake of the sockets; for standard output it is what a shell expects.
+ */
 static int flush(struct sm_err *err)
 {
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return sm_err_set(err, SM_E_IO, "standard output: %s", strerror(errno));
-    return 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    int error = errno;
+    if (error == EPIPE) {
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
+    }
+    return sm_err_set(err, SM_E_IO, "standard output: %s", strerror(error));
 }
 
 void out_drop(struct cli_out *out)

@@ -1,6 +1,7 @@
 /*
  * Output: records of named fields, printed as JSON or as a table, from the same calls. A list is a
- * JSON list of maps, or a table with a heading; a single record is a map, or a line a field.
+ * JSON list of maps, or a table with a heading; a single record is a map, or a line a field. A
+ * reader that has gone away (`| head`) ends the program by SIGPIPE, silently, as it does any other.
  * Thread: main.
  */
 #ifndef SM_OPS_OUT_H

@@ -37,6 +37,8 @@ int cli_exit_of(int code)
 static const char *advice(int code, bool redis)
 {
     switch (code) {
+    case SM_E_CONFIG:
+        return redis ? NULL : "it comes from --postgres.url or STAMPMILL_DATABASE_URL";
     case SM_E_UNREACHABLE:
         return redis ? "is it running? set --redis.url or STAMPMILL_REDIS_URL"
                      : "is it running? set --postgres.url or STAMPMILL_DATABASE_URL";
@@ -129,4 +131,13 @@ int cli_ref_read(const struct cli *cli, const char *text, struct cli_ref *ref, s
     if (rc == SM_E_NOT_FOUND)
         return rc;
     return rc == 0 ? 0 : cli_explain(err, "Redis");
+}
+
+int cli_ref_not_found(const struct cli_ref *ref, const char *text, struct sm_err *err)
+{
+    return sm_err_set(
+        err, SM_E_NOT_FOUND,
+        "%.80s: neither a result nor a waiting job; a result is kept for the retention "
+        "time only%s",
+        text, ref->has_entry ? ", and a job that was given an id of its own is found by that" : "");
 }

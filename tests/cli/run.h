@@ -1,5 +1,11 @@
 /*
- * Runs the built `stampmill` as a user does, through the shell, and keeps what it said.
+ * Runs the built programs as a user does, through the shell, and keeps what they said.
+ *
+ * Nothing can hang here: output goes to files in memory, never to a pipe that a forgotten
+ * background process could hold open, every command has a deadline, after which its whole process
+ * group is killed and the test fails with what was said so far, and no child inherits a descriptor
+ * of the test program's (a survivor would keep ctest waiting for the end of its pipe). Thread: the
+ * test's.
  */
 #ifndef SM_TESTS_CLI_RUN_H
 #define SM_TESTS_CLI_RUN_H
@@ -8,61 +14,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/types.h>
 
 struct said {
-    char out[65536];
-    int exit;
+    char out[65536]; /* standard output, cut */
+    char err[8192];  /* standard error, cut */
+    int exit;        /* 128 + n for signal n */
 };
 
-/* Runs a shell command in which "@ " stands for the program. Both of its streams are kept. */
-static inline struct said *run_shell(const char *line)
-{
-    static struct said said;
-    char full[4096];
-    size_t n = 0;
-    const char *bin = getenv("STAMPMILL_BIN");
-    ck_assert_ptr_nonnull(bin);
-    for (; *line != '\0' && n + 300 < sizeof full; line++)
-        if (line[0] == '@' && line[1] == ' ')
-            n += (size_t)snprintf(full + n, sizeof full - n, "'%s/stampmill'", bin);
-        else
-            full[n++] = *line;
-    full[n] = '\0';
-    FILE *pipe = popen(full, "r");
-    ck_assert_ptr_nonnull(pipe);
-    size_t got = fread(said.out, 1, sizeof said.out - 1, pipe);
-    said.out[got] = '\0';
-    int status = pclose(pipe);
-    said.exit = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    return &said;
-}
+/* Runs a shell command; `stampmill` and `stampmilld` are the built ones. Fails the test when it has
+ * not ended after a minute. The answer is static. */
+struct said *run_shell(const char *line);
+/* Runs it and expects this exit code and these words among its output. */
+struct said *expect(const char *line, int code, const char *words);
 
-/* Runs it and expects this exit code and these words among what it says. */
-static inline struct said *expect(const char *line, int code, const char *words)
-{
-    struct said *said = run_shell(line);
-    ck_assert_msg(said->exit == code, "%s: exit %d instead of %d: %s", line, said->exit, code,
-                  said->out);
-    ck_assert_msg(strstr(said->out, words) != NULL, "%s: no \"%s\" in: %s", line, words, said->out);
-    return said;
-}
+/* Starts a program in the background; its output goes to the file `log`. It is killed when the test
+ * program ends before it. */
+pid_t run_background(const char *log, char *const argv[]);
+/* Sends TERM and waits for the end, at most half a minute; then kills it and fails the test.
+ * Returns the exit code. */
+int end_background(pid_t pid, const char *log);
 
-static inline int run_suite(const char *name, const TTest *const *tests, size_t n, SFun setup,
-                            SFun teardown)
-{
-    Suite *suite = suite_create(name);
-    TCase *tcase = tcase_create(name);
-    if (setup != NULL)
-        tcase_add_unchecked_fixture(tcase, setup, teardown);
-    for (size_t i = 0; i < n; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+int run_suite(const char *name, const TTest *const *tests, size_t n, SFun setup, SFun teardown);
 
 #endif

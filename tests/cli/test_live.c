@@ -4,131 +4,150 @@
  */
 #include "tests/cli/run.h"
 
-#include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static char servers[512];
-static pid_t daemon_pid;
+#include "tests/support/servers.h"
 
-/* Takes the KEY=VALUE lines of ops/private-servers into the environment. */
-static void start_servers(void)
+static struct servers servers;
+static pid_t daemon_pid;
+static char folder[] = "/tmp/sm-cli-XXXXXX"; /* readable for the servers' user */
+static char daemon_log[64];
+
+#define CLI "redis-cli -s \"${STAMPMILL_REDIS_URL#unix://}\" "
+#define SQL "psql -XAtq \"$STAMPMILL_DATABASE_URL\" -c "
+
+/* PostgreSQL asks `locked` for a password and nobody else. */
+static void write_hba(char *option, size_t room)
 {
-    char line[1024], command[1024];
-    snprintf(command, sizeof command, "'%s/ops/private-servers' start --until-exit %d",
-             getenv("STAMPMILL_SOURCE"), (int)getpid());
-    FILE *pipe = popen(command, "r");
-    ck_assert_ptr_nonnull(pipe);
-    while (fgets(line, sizeof line, pipe) != NULL) {
-        char *equals = strchr(line, '=');
-        line[strcspn(line, "\n")] = '\0';
-        if (equals == NULL)
-            continue;
-        *equals = '\0';
-        setenv(line, equals + 1, 1);
-    }
-    ck_assert_int_eq(pclose(pipe), 0);
-    snprintf(servers, sizeof servers, "%s", getenv("STAMPMILL_SERVERS"));
+    char path[80];
+    snprintf(path, sizeof path, "%s/hba", folder);
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs("local all locked scram-sha-256\nlocal all all trust\n", file);
+    ck_assert_int_eq(fclose(file) | chmod(path, 0644), 0);
+    snprintf(option, room, "--pg-conf \"hba_file='%s'\"", path);
 }
 
+static void start_servers(void)
+{
+    char option[120];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(chmod(folder, 0755), 0);
+    write_hba(option, sizeof option);
+    servers_start(&servers, true, true, option);
+    setenv("STAMPMILL_REDIS_URL", servers.redis_url, 1);
+    setenv("STAMPMILL_DATABASE_URL", servers.database_url, 1);
+    expect(SQL "\"CREATE ROLE locked LOGIN PASSWORD 'right'; CREATE ROLE nobody LOGIN\"", 0, "");
+    expect(CLI "ACL SETUSER locked on '>right' '~*' +@all", 0, "OK");
+    expect(CLI "ACL SETUSER narrow on nopass resetkeys '~sm:{*}:jobs' -@all +xadd +ping", 0, "OK");
+}
+
+/* Ready when it has run a first job. */
 static void start_daemon(void)
 {
-    char path[1024], runtime[1024];
-    snprintf(path, sizeof path, "%s/stampmilld", getenv("STAMPMILL_BIN"));
-    snprintf(runtime, sizeof runtime, "%s/cli", servers);
-    daemon_pid = fork();
-    ck_assert_int_ge(daemon_pid, 0);
-    if (daemon_pid == 0) {
-        execl(path, path, "--debug-types", "--http.listen", "off", "--runtime.dir", runtime,
-              "--log.level", "warn", (char *)NULL);
-        _exit(127);
-    }
+    char program[] = "stampmilld", debug[] = "--debug-types", http[] = "--http.listen=off";
+    char level[] = "--log.level=warn", runtime[100];
+    char *argv[] = {program, debug, http, level, runtime, NULL};
+    snprintf(runtime, sizeof runtime, "--runtime.dir=%s/run", folder);
+    snprintf(daemon_log, sizeof daemon_log, "%s/log", folder);
+    daemon_pid = run_background(daemon_log, argv);
+    expect("stampmill job add debug.noop --wait --timeout 30s 2>&1", 0, "succeeded");
 }
 
 static void set_up(void)
 {
     start_servers();
-    expect("@ db status 2>&1", 1, "stampmill db migrate");
-    expect("@ doctor", 1, "run stampmill db migrate");
-    expect("@ db migrate", 0, "0001_roles");
+    expect("stampmill db status 2>&1", 1, "stampmill db migrate");
+    expect("stampmill doctor", 1, "run stampmill db migrate");
+    expect("stampmill job show 01930000-0000-7000-8000-000000000000 2>&1", 1,
+           "stampmill db migrate");
+    expect("stampmill job add debug.noop --wait 2>&1", 1, "stampmill db migrate");
+    expect("stampmill queue ls", 0, "[]"); /* nothing was sent */
+    expect("stampmill db migrate", 0, "0001_roles");
     start_daemon();
 }
 
 static void tear_down(void)
 {
-    char command[1024];
-    int status = 0;
-    kill(daemon_pid, SIGTERM);
-    ck_assert_int_eq(waitpid(daemon_pid, &status, 0), daemon_pid);
-    snprintf(command, sizeof command, "'%s/ops/private-servers' stop '%s'",
-             getenv("STAMPMILL_SOURCE"), servers);
-    ck_assert_int_eq(system(command), 0);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the daemon ended with %d",
-                  status);
+    char command[100];
+    int code = end_background(daemon_pid, daemon_log);
+    servers_stop(&servers);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    expect(command, 0, "");
+    ck_assert_msg(code == 0, "the daemon ended with %d", code);
 }
 
 START_TEST(the_database_can_be_migrated_twice_and_doctor_is_content)
 {
-    expect("@ db migrate 2>&1", 0, "nothing to do");
-    expect("@ db status", 0, "\"can_work\":true");
-    expect("@ doctor", 0, "noeviction");
+    expect("stampmill db migrate 2>&1", 0, "nothing to do");
+    expect("stampmill db status", 0, "\"can_work\":true");
+    expect("stampmill doctor", 0, "noeviction");
 }
 END_TEST
 
 START_TEST(add_prints_the_bare_id_and_wait_shows_the_row)
 {
-    struct said *said = expect("id=$(printf abc | @ job add transform.digest -i - -t k=v) && "
-                               "@ job wait $id --timeout 30s && @ job result $id",
-                               0, "\"state\":\"succeeded\"");
+    struct said *said =
+        expect("id=$(printf abc | stampmill job add transform.digest -i - -t k=v) && "
+               "stampmill job wait $id --timeout 30s && stampmill job result $id",
+               0, "\"state\":\"succeeded\"");
     ck_assert_ptr_nonnull(
         strstr(said->out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
     ck_assert_ptr_nonnull(strstr(said->out, "\"k\": \"v\""));
-    expect("@ job add debug.noop | grep -Exc '[0-9a-f-]{36}'", 0, "1");
+    expect("stampmill job add debug.noop | grep -Exc '[0-9a-f-]{36}'", 0, "1");
 }
 END_TEST
 
 START_TEST(a_body_comes_back_byte_for_byte)
 {
-    expect("id=$(seq 9999 | @ job add encode.compress --args '{\"format\":\"gzip\"}' -i - --wait "
+    expect("id=$(seq 9999 | stampmill job add encode.compress --args '{\"format\":\"gzip\"}' -i - "
+           "--wait "
            "--timeout 30s 2>/dev/null) && "
-           "test \"$(@ job result $id | gzip -dc | cksum)\" = \"$(seq 9999 | cksum)\"",
+           "test \"$(stampmill job result $id | gzip -dc | cksum)\" = \"$(seq 9999 | cksum)\"",
            0, "");
 }
 END_TEST
 
 START_TEST(a_failed_job_is_5_and_shows_why_and_with_what)
 {
+    expect("stampmill job add debug.fail --args '{\"how\":\"permanent\",\"message\":\"broken on "
+           "purpose\"}' "
+           "--wait --timeout 30s 2>&1",
+           5, "broken on purpose");
+    expect("id=$(stampmill job add debug.fail --args '{\"how\":\"permanent\"}'); stampmill job "
+           "wait $id --timeout 30s; "
+           "stampmill job show $id",
+           0, "\"args\":{\"how\":\"permanent\"}");
     expect(
-        "@ job add debug.fail --args '{\"how\":\"permanent\",\"message\":\"broken on purpose\"}' "
-        "--wait --timeout 30s 2>&1",
-        5, "broken on purpose");
-    expect(
-        "id=$(@ job add debug.fail --args '{\"how\":\"permanent\"}'); @ job wait $id; @ job show "
-        "$id",
-        0, "\"args\":{\"how\":\"permanent\"}");
-    expect("id=$(@ job add debug.fail --args '{\"how\":\"permanent\"}' --wait 2>/dev/null); "
-           "@ job result $id 2>&1",
-           5, "the job is dead");
+        "id=$(stampmill job add debug.fail --args '{\"how\":\"permanent\"}' --wait --timeout 30s "
+        "2>/dev/null); "
+        "stampmill job result $id 2>&1",
+        5, "the job is dead");
 }
 END_TEST
 
 START_TEST(a_job_nobody_serves_is_shown_waiting_and_is_6_at_the_timeout)
 {
-    expect("id=$(@ job add debug.noop -q idle) && @ job show $id", 0, "\"state\":\"waiting\"");
-    expect("id=$(@ job add debug.noop -q idle) && @ job wait $id --timeout 50ms 2>&1", 6,
+    expect("id=$(stampmill job add debug.noop -q idle) && stampmill job show $id", 0,
+           "\"state\":\"waiting\"");
+    expect(
+        "id=$(stampmill job add debug.noop -q idle) && stampmill job wait $id --timeout 50ms 2>&1",
+        6, "has not ended");
+    expect("id=$(stampmill job add debug.noop -q idle) && stampmill job result $id 2>&1", 6,
            "has not ended");
-    expect("id=$(@ job add debug.noop -q idle) && @ job result $id 2>&1", 6, "has not ended");
-    expect("@ queue ls -o table", 0, "idle");
-    expect("@ job show 01930000-0000-7000-8000-000000000000 2>&1", 4, "neither");
+    expect("stampmill queue ls -o table", 0, "idle");
+    expect("stampmill job show 01930000-0000-7000-8000-000000000000 2>&1", 4, "neither");
 }
 END_TEST
 
 START_TEST(a_raw_xadd_is_found_by_its_entry_id)
 {
-    expect("redis-cli -s \"${STAMPMILL_REDIS_URL#unix://}\" XADD 'sm:{raw}:jobs' 7-1 type "
-           "debug.noop args '{\"a\":1}' && @ queue ls",
+    expect(CLI "XADD 'sm:{raw}:jobs' 7-1 type "
+               "debug.noop args '{\"a\":1}' && stampmill queue ls",
            0, "\"queue\":\"raw\"");
-    expect("e=$(redis-cli -s \"${STAMPMILL_REDIS_URL#unix://}\" XADD 'sm:{default}:jobs' '*' type "
-           "debug.echo args '{\"a\":1}') && @ job wait default/$e --timeout 30s",
+    expect("e=$(" CLI "XADD 'sm:{default}:jobs' '*' type "
+           "debug.echo args '{\"a\":1}') && stampmill job wait default/$e --timeout 30s",
            0, "succeeded");
 }
 END_TEST
@@ -136,9 +155,119 @@ END_TEST
 START_TEST(an_interrupted_wait_is_130)
 {
     /* timeout sends the signal; by then the wait has surely begun or is about to: both are 130 */
+    expect("id=$(stampmill job add debug.noop -q idle); timeout --foreground --preserve-status -s "
+           "INT 0.5 "
+           "stampmill job wait $id --timeout 30s",
+           130, "");
+}
+END_TEST
+
+START_TEST(an_entry_that_is_gone_is_4_for_every_verb)
+{
+    /* settled under an id of its own: nothing leads from the entry to the row */
     expect(
-        "id=$(@ job add debug.noop -q idle); timeout --preserve-status -s INT 0.5 @ job wait $id",
-        130, "");
+        "e=$(" CLI "XADD 'sm:{default}:jobs' '*' id 01930000-0000-7000-8000-00000000000a type "
+        "debug.noop) && stampmill job wait 01930000-0000-7000-8000-00000000000a --timeout 30s && "
+        "while [ $(" CLI "XLEN 'sm:{default}:jobs') != 0 ]; do :; done; "
+        "stampmill job wait default/$e 2>&1",
+        4, "found by that");
+    expect("stampmill job wait default/1-1 2>&1", 4, "neither");
+    expect("stampmill job show default/1-1 2>&1", 4, "neither");
+    expect("stampmill job result default/1-1 2>&1", 4, "neither");
+    expect("stampmill job wait nowhere/1-1 2>&1", 4, "in queue nowhere");
+}
+END_TEST
+
+START_TEST(a_wrong_password_or_a_missing_right_is_77)
+{
+    const char *const redis = "unix://%s:%s@%s/redis.sock";
+    char url[300], line[700];
+    snprintf(url, sizeof url, redis, "locked", "wr0ng", servers.dir);
+    snprintf(line, sizeof line, "stampmill queue ls --redis.url '%s' 2>&1", url);
+    ck_assert_ptr_null(strstr(expect(line, 77, "check user and password")->out, "wr0ng"));
+    snprintf(line, sizeof line, "stampmill job add debug.noop --redis.url '%s' 2>&1", url);
+    expect(line, 77, "STAMPMILL_REDIS_URL");
+    snprintf(url, sizeof url, redis, "narrow", "any", servers.dir);
+    snprintf(line, sizeof line, "stampmill queue ls --redis.url '%s' 2>&1", url);
+    expect(line, 77, "PROTOCOL.md");
+    snprintf(line, sizeof line, "stampmill job add debug.noop -q other --redis.url '%s' 2>&1", url);
+    expect(line, 0, "-");
+    snprintf(line, sizeof line,
+             "stampmill db status --postgres.url "
+             "'postgresql://locked:wr0ng@/stampmill?host=%s&port=5432' 2>&1",
+             servers.dir);
+    ck_assert_ptr_null(strstr(expect(line, 77, "check user and password")->out, "wr0ng"));
+    snprintf(line, sizeof line,
+             "stampmill job show 01930000-0000-7000-8000-000000000000 --postgres.url "
+             "'postgresql://nobody@/stampmill?host=%s&port=5432' 2>&1",
+             servers.dir);
+    expect(line, 77, "stampmill_reader");
+}
+END_TEST
+
+START_TEST(a_full_redis_is_3)
+{
+    expect(CLI
+           "CONFIG SET maxmemory 1 >&2; stampmill job add debug.noop -q full 2>&1; code=$?; " CLI
+           "CONFIG SET maxmemory 0 >&2; exit $code",
+           3, "Redis");
+    expect("stampmill queue ls | grep -c full", 1, "0");
+}
+END_TEST
+
+START_TEST(doctor_fails_on_an_evicting_redis)
+{
+    expect(CLI
+           "CONFIG SET maxmemory-policy allkeys-lru >&2; stampmill doctor -o table; code=$?; " CLI
+           "CONFIG SET maxmemory-policy noeviction >&2; exit $code",
+           1, "set maxmemory-policy noeviction");
+    expect("stampmill doctor", 0, "noeviction");
+    expect("stampmill doctor --redis.url unix:///nonexistent", 69,
+           "\"postgres\",\"status\":\"ok\"");
+}
+END_TEST
+
+START_TEST(bad_words_are_refused_by_a_server_as_well)
+{
+    expect("stampmill job add debug.noop --queue 'a b' 2>&1", 2, "queue");
+    expect("stampmill job add debug.noop --queue '' 2>&1", 2, "queue");
+    expect("stampmill job show '' 2>&1", 2, "queue/entry-id");
+    expect("stampmill job show default/12 2>&1", 2, "queue/entry-id");
+    expect("stampmill job wait $(stampmill job add debug.noop -q idle) --timeout soon 2>&1", 2,
+           "500ms, 10s or 5m");
+}
+END_TEST
+
+/* script(1) gives the command a terminal. */
+START_TEST(a_terminal_gets_a_table_and_a_pipe_json)
+{
+    expect("stampmill job add debug.noop -q idle", 0, "-");
+    expect("script -qec 'stampmill queue ls' /dev/null", 0, "in_flight");
+    ck_assert_ptr_null(strstr(run_shell("script -qec 'stampmill queue ls' /dev/null")->out, "{"));
+    expect("script -qec 'stampmill queue ls -o json' /dev/null", 0, "[{\"queue\":");
+    expect("stampmill queue ls", 0, "[{\"queue\":");
+    expect("stampmill queue ls -o table", 0, "queue ");
+    /* the bare id wherever it goes; asked for, JSON */
+    expect("script -qec 'stampmill job add debug.noop -q idle' /dev/null | tr -d '\\r' | "
+           "grep -Exc '[0-9a-f-]{36}'",
+           0, "1");
+    expect("stampmill job add debug.noop -q idle -o json", 0, "\"queue\":\"idle\"");
+    expect("stampmill job add debug.noop --wait --timeout 30s -o json", 0,
+           "\"state\":\"succeeded\"");
+}
+END_TEST
+
+START_TEST(output_that_cannot_be_written_is_1)
+{
+    expect("stampmill queue ls 2>&1 >/dev/full", 1, "No space left on device");
+    expect("stampmill doctor -o table 2>&1 >/dev/full", 1, "No space left on device");
+    expect("stampmill doctor 2>&1 >&-", 1, "Bad file descriptor");
+    expect("id=$(seq 99999 | stampmill job add encode.compress -i - --wait --timeout 30s 2>&-) && "
+           "stampmill job result $id 2>&1 >/dev/full",
+           1, "No space left on device");
+    expect("id=$(printf x | stampmill job add transform.digest -i - --wait --timeout 30s 2>&-) && "
+           "stampmill job result $id 2>&1 >&-",
+           1, "Bad file descriptor");
 }
 END_TEST
 
@@ -150,6 +279,13 @@ int main(void)
                                   a_failed_job_is_5_and_shows_why_and_with_what,
                                   a_job_nobody_serves_is_shown_waiting_and_is_6_at_the_timeout,
                                   a_raw_xadd_is_found_by_its_entry_id,
-                                  an_interrupted_wait_is_130};
+                                  an_interrupted_wait_is_130,
+                                  an_entry_that_is_gone_is_4_for_every_verb,
+                                  a_wrong_password_or_a_missing_right_is_77,
+                                  a_full_redis_is_3,
+                                  doctor_fails_on_an_evicting_redis,
+                                  bad_words_are_refused_by_a_server_as_well,
+                                  a_terminal_gets_a_table_and_a_pipe_json,
+                                  output_that_cannot_be_written_is_1};
     return run_suite("cli_live", tests, sizeof tests / sizeof *tests, set_up, tear_down);
 }
