@@ -583,7 +583,7 @@ end:
 #ifdef ROLLBACK
 /* A Redis that comes back as it was at some earlier time (an append-only file that ends early, a replica that was
  * behind). All connections are gone, and with them what was late; living workers beat first of all. */
-active proctype redis_run()
+proctype redis_run()
 {
     bool was_body, was_delivered, was_in_later, was_scored[NAMES + 1], was_consumer[NAMES + 1];
     byte was_owner, was_attempts, was_releases, was_due, i;
@@ -658,6 +658,9 @@ init {
         name[0] = 1; name[1] = 2;
         scored[1] = true; scored[2] = true;
         run worker(0);
-        run worker(1)
+        run worker(1);
+#ifdef ROLLBACK
+        run redis_run()
+#endif
     }
 }

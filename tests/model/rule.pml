@@ -23,12 +23,13 @@ byte row_life;
                                            ((l) == row_life && (s) > row)))
 #endif
 
-/* Inside atomic. The assertion does not know the rule: it is the promise. */
+/* Inside atomic. The assertions do not know the rule: they are the promise. */
 inline write_row(l, s)
 {
     if
     :: STANDS(l, s) ->
-        assert(row != SUCCEEDED);
+        assert(row != SUCCEEDED);                     /* never changes */
+        assert((s) == SUCCEEDED || (l) >= row_life);  /* an earlier life has no say */
         row = s;
         row_life = l
     :: else
