@@ -1,8 +1,8 @@
 /*
  * lives.pml: the row of one job through its lives. Two workers run whatever entries there are of it, stale ones
  * too; two operators retry what ended badly, at once if they like; one cancels; the id is enqueued a second time.
- * Every entry carries its life, and every commit is one transaction: the row by the rule (rule.pml), and the outbox
- * rows that what stands now covers.
+ * Every entry carries its life, and every commit is one transaction: the row by the rule (rule.pml), and
+ * then the outbox row goes, if what stands covers its life.
  *
  * Faults, FAULTS in all: a worker dies between any two steps; an entry is taken from a worker that runs on (how that
  * comes is lease.pml's matter); the relay dies between XADD and storing that it did so.
@@ -28,10 +28,12 @@ bool alive[ENTRIES];
 byte owner[ENTRIES];       /* 0: free, else 1 + worker */
 bool cancel_asked[ENTRIES];
 
-/* ---- PostgreSQL beside the row: the outbox, a row a life -- */
+/* ---- PostgreSQL beside the row: the outbox -- */
 
 mtype = { ABSENT, PENDING, LOCKED, RELAYED };
-mtype outbox[LIVES + 1] = ABSENT;
+mtype outbox = ABSENT;
+byte outbox_life;
+bool ended_noted;         /* for the mover: look whether the outbox row can go */
 byte last_life = 1; /* ghost: the latest that an operator was promised */
 byte cancelled_life; /* the latest that the operator cancelled */
 
@@ -47,21 +49,21 @@ inline xadd(l)
 }
 
 #ifdef MUTANT_OUTBOX_ANY_LIFE
-#define COVERED(l) TERMINAL_WAS_WRITTEN
-#define TERMINAL_WAS_WRITTEN true
+#define COVERED true
 #else
-#define COVERED(l) (row == SUCCEEDED || (TERMINAL && row_life >= (l)))
+#define COVERED (row == SUCCEEDED || (TERMINAL && row_life >= outbox_life))
 #endif
 
-inline delete_covered(k)
+inline put(l)
 {
-    for (k : 1 .. LIVES) {
-        if
-        :: outbox[k] != ABSENT && outbox[k] != LOCKED && COVERED(k) -> outbox[k] = ABSENT
-        :: else
-        fi
-    }
-    k = 0
+    outbox = PENDING;
+    outbox_life = l
+}
+
+inline clear_outbox()
+{
+    outbox = ABSENT;
+    outbox_life = 0
 }
 
 /* ---- a worker -- */
@@ -93,7 +95,7 @@ inline idle()
 
 proctype worker(byte me)
 {
-    byte mine, life, outcome, step, k;
+    byte mine, life, outcome, step;
 end:
     do
     :: atomic { step == 0 && TAKEABLE(0) -> take(0) }
@@ -129,7 +131,7 @@ end:
         step == 3 ->
         SAY("worker %d: commits life %d, state %d\n", me, life, outcome);
         write_row(life, outcome);
-        delete_covered(k);
+        ended_noted = true;
         step = 4
        }
     :: atomic {
@@ -168,13 +170,13 @@ end:
 #ifdef MUTANT_RETRY_STALE
     :: atomic { RETRIABLE && seen == 0 && last_life < LIVES -> seen = row_life }
     :: atomic {
-        seen != 0 && last_life < LIVES ->
+        seen != 0 && outbox != LOCKED && last_life < LIVES ->
         assert(row != SUCCEEDED); /* never changes */
         row_life = seen + 1;
         seen = 0;
 #else
     :: atomic { /* one transaction, that looks at the row which it changes */
-        RETRIABLE && last_life < LIVES ->
+        RETRIABLE && outbox != LOCKED && last_life < LIVES ->
         row_life++;
 #endif
         SAY("operator: retries, life %d\n", row_life);
@@ -184,22 +186,16 @@ end:
        }
        if
        :: faults > 0 -> faults--; SAY("operator: dies\n")
-       :: outbox[last_life] == ABSENT -> outbox[last_life] = PENDING
+       :: outbox != LOCKED -> put(last_life)
        fi
 #else
-        outbox[row_life] = PENDING
+        put(row_life)
        }
 #endif
     od
 }
 
 /* ---- an operator cancels what has not ended: first the row, then the entries that exist -- */
-
-#if RETRIES >= 2
-#define NONE_LOCKED (outbox[1] != LOCKED && outbox[2] != LOCKED && outbox[3] != LOCKED)
-#else
-#define NONE_LOCKED (outbox[1] != LOCKED && outbox[2] != LOCKED)
-#endif
 
 #ifdef MUTANT_CANCEL_ANY_LIFE
 #define ABOUT(e) true
@@ -209,14 +205,16 @@ end:
 
 proctype canceller()
 {
-    byte k, e;
+    byte e;
 end:
     atomic {
-        !TERMINAL && NONE_LOCKED ->
-        SAY("operator: cancels life %d\n", last_life);
+        !TERMINAL && outbox != LOCKED ->
         cancelled_life = last_life;
-        write_row(last_life, CANCELLED);
-        delete_covered(k)
+        SAY("operator: cancels life %d\n", cancelled_life);
+        if
+        :: outbox != ABSENT -> write_row(outbox_life, CANCELLED); clear_outbox()
+        :: else /* not durable: the entries alone */
+        fi
     }
     atomic {
         for (e : 0 .. ENTRIES - 1) { cancel_asked[e] = alive[e] && ABOUT(e) }
@@ -237,41 +235,51 @@ proctype relay()
     byte l;
 end:
     do
-    :: atomic { l == 0 && outbox[1] == PENDING -> l = 1; outbox[1] = HELD }
-    :: atomic { l == 0 && outbox[2] == PENDING -> l = 2; outbox[2] = HELD }
-#if RETRIES >= 2
-    :: atomic { l == 0 && outbox[3] == PENDING -> l = 3; outbox[3] = HELD }
-#endif
+    :: atomic { l == 0 && outbox == PENDING -> l = outbox_life; outbox = HELD }
     :: atomic {
         l != 0 ->
         assert(l > cancelled_life || asked_again); /* what was cancelled is not enqueued */
         xadd(l);
         if
-        :: outbox[l] = (outbox[l] == ABSENT -> ABSENT : RELAYED)
-        :: faults > 0 -> faults--; SAY("relay: dies\n"); outbox[l] = (outbox[l] == ABSENT -> ABSENT : PENDING)
-        fi;
-        if /* what was locked when it came to be covered */
-        :: outbox[l] != ABSENT && COVERED(l) -> outbox[l] = ABSENT
+        :: outbox == HELD && outbox_life == l -> outbox = RELAYED
+        :: outbox == HELD && outbox_life == l && faults > 0 -> faults--; SAY("relay: dies\n"); outbox = PENDING
         :: else
         fi;
         l = 0
        }
+    :: atomic {
+        ended_noted && outbox != LOCKED ->
+        ended_noted = false;
+        if
+        :: outbox != ABSENT && COVERED -> clear_outbox()
+        :: else
+        fi
+       }
     od
 }
 
-/* ---- the id once more: enqueued by a producer that had no answer -- */
+/* ---- the id once more: by a producer that had no answer, as an entry or durably -- */
 
 proctype producer()
 {
+    bool unknown;
 end:
     atomic {
-        true ->
-        asked_again = cancelled_life > 0;
         if
-        :: xadd(1)
-        :: outbox[1] == ABSENT -> outbox[1] = PENDING
+        :: xadd(1); asked_again = cancelled_life > 0; goto over
+        :: row == NONE -> unknown = true /* looks first; what comes in between is seen by its own insert alone */
         fi
     }
+    atomic {
+        unknown ->
+        unknown = false;
+        if
+        :: outbox == ABSENT -> put(1); asked_again = cancelled_life > 0
+        :: else
+        fi
+    }
+over:
+    skip
 }
 
 /* ---- what must hold when nothing more can happen -- */
@@ -285,14 +293,17 @@ end:
         assert(TERMINAL);
         assert(row == SUCCEEDED || row_life == last_life); /* the life that was promised has ended */
         assert(row != CANCELLED || row_life <= cancelled_life);
-        for (i : 1 .. LIVES) { assert(outbox[i] == ABSENT) }
+        assert(outbox == ABSENT);
         for (i : 0 .. ENTRIES - 1) { assert(!alive[i]) }
     }
 }
 
 init {
     atomic {
-        outbox[1] = PENDING;
+        if
+        :: put(1)  /* a durable job */
+        :: xadd(1) /* or one that is in Redis alone */
+        fi;
         run worker(0);
         run worker(1);
         run retrier();
