@@ -2,9 +2,11 @@
 import json
 
 from . import history
-from .jobs import ACCEPTED, REFUSED, UNKNOWN, derived_id
+from .jobs import ACCEPTED, REFUSED, UNKNOWN, Want, derived_id
 
 EARLY_S = 0.003         # clocks are read at different moments, in whole milliseconds
+LEAST_OF_BACKOFF = 0.8  # plus or minus 20 %
+CANCEL_S = 1.0          # looked up each 200 ms, and the machine's cores are lost for a while
 
 
 class Evidence:
@@ -23,26 +25,26 @@ class Evidence:
         """Which ids a job's rows may have: its own, or one derived from each of its entries."""
         known = {}
         for job in self.jobs:
-            names = [job.id] if job.id else [derived_id(self.world.incarnations[job.queue], job.queue, entry)
-                                             for entry in job.entries]
-            for name in names:
+            for name in [job.id] if job.id else self.derived(job):
                 known[name] = job
         return known
+
+    def derived(self, job):
+        return [derived_id(incarnation, job.queue, entry)
+                for incarnation in self.world.watch.incarnations[job.queue] for entry in job.entries]
 
     def row(self, job):
         if job.id:
             return self.rows.get(job.id)
-        for entry in job.entries:
-            found = self.rows.get(derived_id(self.world.incarnations[job.queue], job.queue, entry))
-            if found:
-                return found
-        return None
+        return next((self.rows[name] for name in self.derived(job) if name in self.rows), None)
 
     def lost_by_redis(self, job, acked=None):
         """Every acknowledgement it had (or this one) fell into a window that Redis lost."""
         return not job.durable and bool(job.acked) and all(
-            any(begin <= at <= end for begin, end in self.world.losses)
-            for at in (job.acked if acked is None else [acked]))
+            self.fell_into_loss(at) for at in (job.acked if acked is None else [acked]))
+
+    def fell_into_loss(self, at):
+        return any(begin <= at <= end for begin, end in self.world.losses)
 
 
 def every_accepted_job_has_its_row(e):
@@ -75,8 +77,10 @@ def canonical(text):
 def every_content_is_right(e):
     for job in e.jobs:
         row, want = e.row(job), job.want
-        if row is None:
+        if row is None or (row.state == "cancelled" and job.may_be_cancelled):
             continue
+        if row.life > 1:
+            want = Want(result={"attempt": row.attempt})    # the operator gave it arguments that do not fail
         for what, got, expected in (("state", row.state, want.state), ("queue", row.queue, job.queue),
                                     ("result", canonical(row.result), want.result), ("body", row.body, want.body),
                                     ("error", row.error, want.error)):
@@ -106,13 +110,14 @@ def faults_use_no_attempt(e):
     """The number of the attempt, and the failed attempts that are kept, are those that the job itself brought about."""
     for job in e.jobs:
         row = e.row(job)
-        if row is None:
+        if row is None or (row.state == "cancelled" and job.may_be_cancelled):
             continue
-        if job.want.attempt is not None and row.attempt != job.want.attempt or row.life != 1:
+        wanted = 1 if row.life > 1 else job.want.attempt
+        if wanted is not None and row.attempt != wanted or row.life not in job.lives:
             yield (f"attempt: job {job.n} ({job.kind}, {row.id}) ended in life {row.life}, attempt {row.attempt}, "
-                   f"not {job.want.attempt}")
-        kept = sorted({(attempt, code) for _, attempt, code, *_ in e.attempts.get(row.id, ())})
-        if job.want.attempt is not None and kept != sorted(job.want.failures):
+                   f"not {wanted}")
+        kept = sorted({(attempt, code) for life, attempt, code, *_ in e.attempts.get(row.id, ()) if life == 1})
+        if wanted is not None and kept != sorted(job.want.failures):
             yield f"attempt: job {job.n} ({job.kind}, {row.id}) has failed attempts {kept}, not {job.want.failures}"
 
 
@@ -122,11 +127,41 @@ def nothing_starts_early(e):
         return      # there is no time to compare with
     for job in e.jobs:
         row = e.row(job)
-        if row is None or row.started is None or not job.in_ms or not job.entries:
+        if row is None or row.started is None or job.state != ACCEPTED:
             continue
-        due = min(int(entry.split("-")[0]) for entry in job.entries) / 1000 + job.in_ms / 1000
-        if job.state == ACCEPTED and job.tries == len(job.entries) and row.started < due - EARLY_S:
+        due = job.due
+        if job.in_ms and job.entries and job.tries == len(job.entries):
+            due = (min(int(entry.split("-")[0]) for entry in job.entries) + job.in_ms) / 1000
+        if due is not None and row.started < due - EARLY_S:
             yield f"early: job {job.n} ({row.id}) started {(due - row.started) * 1000:.0f} ms before it was due"
+        if job.backoff and job.tries == 1 and row.life == 1:
+            yield from early_retries(job, row, e.attempts.get(row.id, ()))
+
+
+def early_retries(job, row, attempts):
+    """Each attempt against the earliest end of the one before it."""
+    first, longest = job.backoff
+    ends, begins = {}, {row.attempt: row.started}
+    for _, attempt, _, started, finished, _ in attempts:
+        ends[attempt] = min(finished, ends.get(attempt, finished))
+        begins[attempt] = min(started, begins.get(attempt, started))
+    for attempt, finished in ends.items():
+        wait = min(first * 2 ** (attempt - 1), longest) * LEAST_OF_BACKOFF / 1000
+        if attempt + 1 in begins and begins[attempt + 1] < finished + wait - EARLY_S:
+            yield (f"early: attempt {attempt + 1} of job {job.n} ({row.id}) began {(begins[attempt + 1] - finished) * 1000:.0f} "
+                   f"ms after attempt {attempt} ended, not {wait * 1000:.0f}")
+
+
+def what_is_cancelled_does_not_start(e):
+    """Not later than a second after Redis had the request, where only entries were there that existed then."""
+    for job in e.jobs:
+        row = e.row(job)
+        if row is None or job.cancelled_at is None or row.state == "cancelled" or e.world.clocks_jumped:
+            continue
+        known = job.tries == len(job.acked) and all(at < job.cancelled_at for at in job.acked)
+        if known and not e.fell_into_loss(job.cancelled_at) and row.started and row.started > job.cancelled_at + CANCEL_S:
+            yield (f"cancel: job {job.n} ({job.kind}, {row.id}) was cancelled {row.started - job.cancelled_at:.2f} s "
+                   f"before it started, and ended as {row.state}")
 
 
 def nothing_is_read_again(e):
@@ -143,10 +178,13 @@ def daemons_end_as_they_should(e):
     for _, index, code, ours in e.world.fleet.ends:
         if not e.world.may_end(code, ours):
             yield f"exit: daemon {index} ended with {code}, which nobody asked for (see daemon-{index}.log)"
+    for line in e.world.fleet.alarms:
+        yield f"alarm: {line}"
 
 
 CHECKS = (every_accepted_job_has_its_row, every_row_has_its_job, every_content_is_right, a_succeeded_row_never_changes,
-          nothing_settles_before_its_commit, faults_use_no_attempt, nothing_starts_early, nothing_is_read_again,
+          nothing_settles_before_its_commit, faults_use_no_attempt, nothing_starts_early,
+          what_is_cancelled_does_not_start, nothing_is_read_again,
           redis_holds_nothing, daemons_end_as_they_should)
 
 

@@ -63,11 +63,14 @@ class DaemonKill(Fault):
         if not daemon.signal(signal.SIGKILL):
             return
         same_host = sum(other.host == daemon.host for other in world.fleet.daemons) > 1
-        threading.Thread(target=self.follow, args=(workers, same_host), daemon=True).start()
+        if not same_host:
+            daemon.wanted = False       # its successor would find its box: only its silence is to show its death
+        threading.Thread(target=self.follow, args=(daemon, workers, same_host), daemon=True).start()
 
-    def follow(self, workers, same_host):
+    def follow(self, daemon, workers, same_host):
         in_hand = self.world.watch.recovery(workers, same_host, lambda: self.world.active_faults() <= 1)
         self.world.effects.note("killed with jobs in hand", in_hand)
+        daemon.wanted = not self.world.ending
 
 
 @fault
@@ -219,6 +222,17 @@ class RedisReadOnly(Fault):
 
     def stop(self):
         persistently(self.world.servers.redis, "REPLICAOF", "NO", "ONE")
+
+
+@fault
+class RedisWipe(Fault):
+    """FLUSHALL: what was only in Redis is lost, what is durable is brought back."""
+    name, leases, touches = "redis-wipe", (0.3, 1.0), frozenset({"redis", "redis group"})
+    signs, loses, feature, weight = ("redis_errors", "redis:NOGROUP", "jobs_given_up"), True, "outbox", 0.4
+
+    def start(self):
+        if quietly(self.world.servers.redis().call, "FLUSHALL") is not None:
+            self.world.losses.append((0.0, time.time()))
 
 
 @fault

@@ -2,13 +2,12 @@
 `--with` and `--without` switch single ones for one campaign."""
 
 FEATURES = {
-    "observed": (False, "a dead worker on another host is found by its silence"),
-    "orphans": (False, "entries that a foreigner's DELCONSUMER left in nobody's list are found"),
-    "regroup": (False, "after a group was made anew, parked entries are parked again"),
-    "retries": (False, "temporary failures are retried with back-off; again_in"),
-    "guilt": (False, "crashes are charged by evidence"),
-    "timeouts": (False, "a handler that does not return ends its attempt, then its daemon"),
-    "cancel": (False, "waiting and running jobs are cancelled"),
+    "observed": (True, "a dead worker on another host is found by its silence"),
+    "orphans": (False, "entries of no durable job that a foreigner's DELCONSUMER left in nobody's list are found"),
+    "retries": (True, "temporary failures are retried with back-off; again_in"),
+    "guilt": (True, "crashes are charged by evidence"),
+    "timeouts": (True, "a handler that does not return ends its attempt, then its daemon"),
+    "cancel": (True, "waiting and running jobs are cancelled"),
     "outbox": (False, "stampmill.enqueue in SQL, relay and reconciler"),
     "clock": (True, "jumps of the wall clock"),
 }

@@ -91,11 +91,13 @@ class Daemon:
             try:
                 words = json.loads(line)
             except ValueError:
+                if re.search(rb"broken invariant|Sanitizer|runtime error", line):
+                    self.fleet.alarms.append(f"daemon {self.index}: {line.decode('utf-8', 'replace')[:300]}")
                 continue
             if "port" in words:
                 self.port = words["port"]
-            if words.get("event") in ("worker started", "new identity") and "worker" in words:
-                self.workers.append(words["worker"])
+            if words.get("event") == "worker started" or "is" in words:    # and a new identity
+                self.workers.append(words.get("is") or words["worker"])
             self.fleet.events[words.get("event", "?")] = self.fleet.events.get(words.get("event", "?"), 0) + 1
 
     def read_metrics(self):
@@ -121,6 +123,7 @@ class Fleet:
         self.folder, self.proxy, self.flags, self.environment = folder, proxy, flags, environment
         self.daemons = [Daemon(self, i, host, namespaced) for i, (host, namespaced) in enumerate(layout)]
         self.ends = []              # when, which, exit code, the signal that was ours
+        self.alarms = []            # lines of the logs that no daemon may write
         self.events = {}
         self.most_memory = 0.0
         self.lock = threading.Lock()

@@ -27,20 +27,23 @@ class Want:
 
 
 class Job:
-    __slots__ = ("n", "kind", "queue", "id", "want", "words", "state", "entries", "tries", "in_ms", "acked", "sent",
-                 "durable", "again_at", "gap_ms", "cancelled_at")
+    __slots__ = ("n", "kind", "queue", "id", "want", "spec", "state", "entries", "tries", "in_ms", "due", "acked",
+                 "durable", "again_at", "backoff", "cancelled_at", "may_be_cancelled", "lives")
 
     def __init__(self, n, kind, queue):
         self.n, self.kind, self.queue = n, kind, queue
         self.id = None              # text of the UUID; None: derived from its entry
-        self.want = self.words = None
+        self.want = self.spec = None
         self.state = REFUSED        # until something was sent
         self.entries, self.acked = [], []   # entry ids, and when each was acknowledged
-        self.tries, self.sent = 0, 0.0
-        self.in_ms = self.gap_ms = 0
+        self.tries = 0
+        self.in_ms, self.due = 0, None      # of a delay: counted from the entry's time, or a time
         self.durable = False
         self.again_at = None        # when its twin is to be enqueued
-        self.cancelled_at = None
+        self.backoff = None         # milliseconds: the first wait, and the longest
+        self.may_be_cancelled = False
+        self.cancelled_at = None    # when Redis had the request
+        self.lives = {1}            # those it may have ended in
 
 
 def uuid7(rng):
@@ -129,7 +132,7 @@ def permanent(rng, mark):
 def temporary(rng, mark):
     n = rng.randrange(1, 4)
     args = {"how": "temporary", "on_attempts": list(range(1, n + 1))}
-    return ("debug.fail", args, b"", {"backoff_ms": rng.choice((20, 100, 400)), "backoff_max_ms": 800},
+    return ("debug.fail", args, b"", {"backoff_ms": rng.choice((50, 100, 400)), "backoff_max_ms": 800},
             Want(attempt=n + 1, result={"attempt": n + 1}, failures=tuple((i, "io") for i in range(1, n + 1))))
 
 
@@ -137,6 +140,27 @@ def exhausted(rng, mark):
     n = rng.randrange(1, 4)
     return ("debug.fail", {"how": "temporary"}, b"", {"backoff_ms": 50, "max_attempts": n},
             Want("dead", attempt=n, error="io", failures=tuple((i, "io") for i in range(1, n + 1))))
+
+
+def again(rng, mark):
+    """Asks to be run again until it has expired: that uses no attempt."""
+    return ("debug.fail", {"how": "again_in", "in_ms": 150}, b"", {"expires_ms": int(time.time() * 1000) + 1500},
+            Want("dead", attempt=None, error="expired"))
+
+
+def crash(rng, mark):
+    """Kills its daemon by a signal, three times; nobody else is charged."""
+    return "debug.fail", {"how": "crash"}, b"", {}, Want("dead", attempt=0, error="crashed")
+
+
+def leave(rng, mark):
+    """Ends its daemon without a trace, as an eviction would; it is found out, and nobody else is charged."""
+    return "debug.fail", {"how": "exit"}, b"", {}, Want("dead", attempt=0, error="crashed")
+
+
+def hang(rng, mark):
+    return ("debug.fail", {"how": "hang", "on_attempts": [1]}, b"", {"timeout_ms": 300, "backoff_ms": 50},
+            Want(attempt=2, result={"attempt": 2}, failures=((1, "timed_out"),)))
 
 
 def unknown_type(rng, mark):
@@ -148,53 +172,82 @@ def bad_args(rng, mark):
 
 
 class Kind:
-    def __init__(self, make, weight, feature=None):
-        self.make, self.weight, self.feature, self.name = make, weight, feature, make.__name__
+    """`most`: how many a run may have, where its settings say so."""
+
+    def __init__(self, make, weight, feature=None, most=None):
+        self.make, self.weight, self.feature, self.most, self.name = make, weight, feature, most, make.__name__
 
 
 KINDS = (
     Kind(small_echo, 50), Kind(medium_echo, 3), Kind(small_digest, 14), Kind(csv, 9), Kind(noop, 10), Kind(sleep, 3),
     Kind(long_sleep, 0.06), Kind(delayed, 5), Kind(permanent, 1.5), Kind(unknown_type, 0.6), Kind(bad_args, 0.6),
-    Kind(temporary, 3, "retries"), Kind(exhausted, 1, "retries"),
+    Kind(temporary, 3, "retries"), Kind(exhausted, 1, "retries"), Kind(again, 0.5, "retries"),
+    Kind(big_digest, 0.15, most="big"), Kind(big_echo, 0.05, most="big"),
+    Kind(crash, 0.05, "guilt", "crashes"), Kind(leave, 0.02, "guilt", "leaves"), Kind(hang, 0.05, "timeouts", "hangs"),
 )
-BIG_KINDS = (Kind(big_digest, 3), Kind(big_echo, 1))
+# what stampmill.enqueue can say
+DURABLE = {"small_echo", "medium_echo", "small_digest", "csv", "noop", "sleep", "delayed", "permanent", "unknown_type",
+           "bad_args", "temporary", "exhausted", "big_digest"}
 
 
 class Maker:
     """Makes jobs, without end, from the seed."""
 
-    def __init__(self, rng, nonce, queues, features, most_big):
-        self.rng, self.nonce, self.queues, self.most_big = rng, nonce, queues, most_big
-        self.kinds = [kind for kind in KINDS if kind.feature is None or kind.feature in features]
-        self.weights = [kind.weight for kind in self.kinds]
+    def __init__(self, rng, nonce, queues, features, most):
+        self.rng, self.nonce, self.queues, self.most = rng, nonce, queues, dict(most)
+        self.kinds = [kind for kind in KINDS if (kind.feature is None or kind.feature in features)
+                      and (kind.most is None or self.most.get(kind.most))]
         self.n = 0
 
-    def job(self):
-        rng = self.rng
-        big = self.most_big > 0 and rng.random() < 0.002
-        if big:
-            self.most_big -= 1
-            kind = rng.choices(BIG_KINDS, [k.weight for k in BIG_KINDS])[0]
-        else:
-            kind = rng.choices(self.kinds, self.weights)[0]
+    def kind(self, durable):
+        kinds = [kind for kind in self.kinds if (not durable or kind.name in DURABLE)
+                 and (kind.most is None or self.most[kind.most] > 0)]
+        kind = self.rng.choices(kinds, [kind.weight for kind in kinds])[0]
+        if kind.most is not None:
+            self.most[kind.most] -= 1
+        return kind
+
+    def job(self, durable=False):
+        rng, kind = self.rng, self.kind(durable)
         self.n += 1
         job = Job(self.n, kind.name, rng.choice(self.queues))
         type_name, args, data, fields, job.want = kind.make(rng, {"nonce": self.nonce, "n": self.n})
+        job.spec, job.durable = (type_name, args, data, fields), durable
         job.in_ms = fields.get("in_ms", 0)
-        if rng.random() > 0.08:
+        if "backoff_ms" in fields:
+            job.backoff = fields["backoff_ms"], fields.get("backoff_max_ms", 3600000)
+        if durable or rng.random() > 0.08:
             job.id = uuid7(rng) if rng.random() < 0.9 else str(uuid.UUID(int=rng.getrandbits(128), version=4))
-            if not big and rng.random() < 0.03:
+            if kind.most is None and rng.random() < 0.03:
                 job.again_at = rng.uniform(0, 3)
-        job.words = self.words(job, type_name, args, data, fields)
         return job
 
-    def words(self, job, type_name, args, data, fields):
-        """The XADD: flat fields or an envelope."""
-        head = ["XADD", f"sm:{{{job.queue}}}:jobs", "*"]
-        if self.rng.random() < 0.5:
-            flat = {"id": job.id, "type": type_name, "args": json.dumps(args), "input": data or None, **fields}
-            return head + [word if isinstance(word, (str, bytes)) else str(word) for key, value in flat.items()
-                           if value is not None for word in (key, value)]
-        envelope = {"v": 1, "id": job.id and uuid.UUID(job.id).bytes, "type": type_name, "args": args,
-                    "input": data or None, **fields}
-        return head + ["job", pack({key: value for key, value in envelope.items() if value is not None})]
+
+def xadd(job):
+    """The command that enqueues it: flat fields, or an envelope."""
+    type_name, args, data, fields = job.spec
+    head = ["XADD", f"sm:{{{job.queue}}}:jobs", "*"]
+    if job.n % 2:
+        flat = {"id": job.id, "type": type_name, "args": json.dumps(args), "input": data or None, **fields}
+        return head + [word if isinstance(word, (str, bytes)) else str(word) for key, value in flat.items()
+                       if value is not None for word in (key, value)]
+    envelope = {"v": 1, "id": job.id and uuid.UUID(job.id).bytes, "type": type_name, "args": args,
+                "input": data or None, **fields}
+    return head + ["job", pack({key: value for key, value in envelope.items() if value is not None})]
+
+
+def enqueue(job):
+    """The statement that enqueues it durably. A delay is a time here, counted from its first try."""
+    type_name, args, data, fields = job.spec
+    if job.in_ms and job.due is None:
+        job.due = time.time() + job.in_ms / 1000
+    values = {"queue": quote(job.queue), "type": quote(type_name), "args": quote(json.dumps(args)) + "::jsonb",
+              "input": f"'\\x{data.hex()}'::bytea" if data else None,
+              "run_at": f"to_timestamp({job.due:.6f})" if job.due else None,
+              "max_attempts": fields.get("max_attempts"), "id": quote(job.id) + "::uuid"}
+    return "SELECT stampmill.enqueue(" + ", ".join(f"{name} => {value}" for name, value in values.items()
+                                                   if value is not None) + ")"
+
+
+def quote(text):
+    return "'" + text.replace("'", "''") + "'"

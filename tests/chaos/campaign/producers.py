@@ -1,24 +1,28 @@
-"""Producers: they enqueue as fast as the run wants, and keep what Redis said of every job.
+"""Producers: they enqueue as fast as the run wants, and keep what they were told of every job.
 
-A job is accepted when Redis acknowledged it once. When its fate is unknown (time-out, cut) it is mostly sent again
-under the same id, as users are told to; what is left unknown may or may not have a row.
+A job is accepted when it was acknowledged once. When its fate is unknown (time-out, cut) it is mostly sent again under
+the same id, as users are told to; what is left unknown may or may not have a row.
 """
 import collections
 import random
 import threading
 import time
 
-from .jobs import ACCEPTED, REFUSED, UNKNOWN
+from .jobs import ACCEPTED, REFUSED, UNKNOWN, enqueue, quote, xadd
+from .pg import Failed, Pg
 from .resp import Redis, Refused
+from .servers import ROOT, read
 
 
 class Producer(threading.Thread):
-    def __init__(self, maker, path, rate, most_waiting, watch, lock):
+    """What all have in common: pace, what is sent again, what is enqueued twice."""
+    durable = False
+
+    def __init__(self, maker, lock, rate, most_waiting, watch):
         super().__init__(daemon=True)
-        self.maker, self.rate, self.most_waiting, self.watch = maker, rate, most_waiting, watch
-        self.redis = Redis(path, timeout=1.0)
+        self.maker, self.lock = maker, lock     # shared
+        self.rate, self.most_waiting, self.watch = rate, most_waiting, watch
         self.rng = random.Random(maker.rng.random())
-        self.lock = lock            # of the maker, shared
         self.jobs = []
         self.again = collections.deque()
         self.twins = []
@@ -40,60 +44,176 @@ class Producer(threading.Thread):
     def batch(self):
         batch = [self.again.popleft() for _ in range(min(len(self.again), 50))]
         now = time.monotonic()
-        due = [twin for twin in self.twins if twin[0] <= now]
+        batch += [job for at, job in self.twins if at <= now]
         self.twins = [twin for twin in self.twins if twin[0] > now]
-        batch = [job for job in batch + [job for _, job in due] if job.words is not None]
+        batch = [job for job in batch if job.spec is not None]
         size = 0
         with self.lock:
             while len(batch) < self.rate * 0.05 and size < 1 << 20:
-                job = self.maker.job()
-                size += sum(len(word) for word in job.words)
+                job = self.maker.job(self.durable)
+                size += len(job.spec[2])
                 self.jobs.append(job)
                 batch.append(job)
         return batch
 
     def send(self, batch):
-        for job in batch:
-            job.tries += 1
-            job.sent = time.time()
-        for job, reply in zip(batch, self.redis.pipeline([job.words for job in batch])):
-            if isinstance(reply, Refused):
-                self.refused += 1
-                self.once_more(job, 0.9)
-            elif isinstance(reply, OSError):
-                self.unknown += 1
-                if job.state == REFUSED:
-                    job.state = UNKNOWN
-                if job.id is not None:
-                    self.once_more(job, 0.9)
-            else:
-                self.accepted(job, reply.decode())
+        raise NotImplementedError
 
-    def once_more(self, job, chance):
-        if self.rng.random() < chance:
+    def close(self):
+        raise NotImplementedError
+
+    def was_refused(self, job):
+        self.refused += 1
+        if self.rng.random() < 0.9:
             self.again.append(job)
 
-    def accepted(self, job, entry):
+    def is_unknown(self, job):
+        self.unknown += 1
+        if job.state == REFUSED:
+            job.state = UNKNOWN
+        if job.id is not None and self.rng.random() < 0.9:
+            self.again.append(job)
+
+    def was_accepted(self, job):
         job.state = ACCEPTED
-        job.entries.append(entry)
         job.acked.append(time.time())
-        self.watch.follow(job, entry)
         if job.again_at is not None:
             self.twins.append((time.monotonic() + job.again_at, job))
             job.again_at = None
         elif not any(job is twin for _, twin in self.twins):
-            job.words = None        # nobody needs its bytes any more
+            job.spec = None         # nobody needs its bytes any more
 
     def stop(self):
         """Ends, after what is still to be sent again was given its chance."""
         self.ending.set()
         self.join()
-        self.redis.timeout = 10.0
         for _ in range(20):
-            rest = [*self.again, *(job for _, job in self.twins)]
+            rest = [job for job in [*self.again, *(job for _, job in self.twins)] if job.spec is not None]
             self.again.clear()
             self.twins = []
             if not rest:
                 break
-            self.send([job for job in rest if job.words is not None])
+            self.send(rest)
+        self.close()
+
+
+class RedisProducer(Producer):
+    def __init__(self, servers, *common):
+        super().__init__(*common)
+        self.redis = Redis(servers.redis_socket, timeout=1.0)
+
+    def send(self, batch):
+        for job in batch:
+            job.tries += 1
+        for job, reply in zip(batch, self.redis.pipeline([xadd(job) for job in batch])):
+            if isinstance(reply, Refused):
+                self.was_refused(job)
+            elif isinstance(reply, OSError):
+                self.is_unknown(job)
+            else:
+                job.entries.append(reply.decode())
+                self.was_accepted(job)
+                self.watch.follow(job, job.entries[-1])
+
+    def close(self):
         self.redis.close()
+
+
+class DurableProducer(Producer):
+    """Enqueues in transactions of PostgreSQL, several jobs in each; some are rolled back, and their jobs never were."""
+    durable = True
+
+    def __init__(self, servers, *common):
+        super().__init__(*common)
+        self.pg = Pg(servers.pg_socket, timeout=3.0)
+
+    def send(self, batch):
+        while batch:
+            some, batch = batch[:20], batch[20:]
+            self.transaction(some)
+
+    def transaction(self, batch):
+        rolled_back = self.rng.random() < 0.05 and all(job.tries == 0 for job in batch)
+        for job in batch:
+            job.tries += 1
+        statements = ["BEGIN", *(enqueue(job) for job in batch), "ROLLBACK" if rolled_back else "COMMIT"]
+        try:
+            self.pg.query("; ".join(statements))
+        except Failed:
+            self.pg.close()         # the transaction is undone
+            for job in batch:
+                self.was_refused(job)
+        except OSError:
+            for job in batch:
+                if not rolled_back:
+                    self.is_unknown(job)
+        else:
+            for job in batch:
+                if not rolled_back:
+                    self.was_accepted(job)
+
+    def close(self):
+        self.pg.close()
+
+
+class Operator(threading.Thread):
+    """Cancels some jobs that wait or run, and gives some dead ones another life."""
+
+    def __init__(self, servers, producers, features, rng):
+        super().__init__(daemon=True)
+        self.redis, self.pg = Redis(servers.redis_socket, timeout=1.0), Pg(servers.pg_socket, timeout=3.0)
+        self.producers, self.features, self.rng = producers, features, rng
+        self.script = read(f"{ROOT}/queue/scripts/cancel.lua") if "cancel" in features else None
+        self.ending = threading.Event()
+
+    def run(self):
+        while not self.ending.wait(self.rng.uniform(0.05, 0.3)):
+            producer = self.rng.choice(self.producers)
+            recent = producer.jobs[-400:]
+            if not recent:
+                continue
+            job = self.rng.choice(recent)
+            if "cancel" in self.features and job.kind in ("delayed", "sleep", "long_sleep", "temporary"):
+                self.cancel(job)
+            elif "outbox" in self.features and job.kind in ("permanent", "exhausted"):
+                self.retry(job)
+
+    def cancel(self, job):
+        """A durable job in PostgreSQL first, or a wipe would bring it back; then what is in Redis."""
+        if job.id is None or job.state != ACCEPTED or job.may_be_cancelled:
+            return
+        job.may_be_cancelled = True
+        try:
+            if job.durable:
+                self.pg.query(f"SELECT stampmill.cancel({quote(job.id)}::uuid)")
+            self.redis.call("EVAL", self.script, 2, f"sm:{{{job.queue}}}:cancelled", f"sm:{{{job.queue}}}:later", job.id,
+                            job.entries[0] if job.entries else "")
+        except (OSError, Refused, Failed):
+            return
+        job.cancelled_at = time.time()
+
+    def retry(self, job):
+        """Another life with arguments that do not fail; now and then asked for twice at once."""
+        if job.id is None or job.state != ACCEPTED or job.kind not in ("permanent", "exhausted") or len(job.lives) > 1:
+            return
+        ask = f"SELECT stampmill.retry({quote(job.id)}::uuid, args => '{{\"how\":\"temporary\",\"on_attempts\":[99]}}')"
+        try:
+            self.pg.query(ask)
+        except Failed:
+            return              # it has not ended, or not died
+        except OSError:
+            job.lives |= {2}    # unknown: either life may be its last
+            return
+        job.lives = {2}
+        if self.rng.random() < 0.3:
+            try:
+                self.pg.query(ask)
+            except (OSError, Failed):
+                return
+            job.lives = {2, 3}
+
+    def stop(self):
+        self.ending.set()
+        self.join()
+        self.redis.close()
+        self.pg.close()

@@ -32,6 +32,7 @@ class Watch(threading.Thread):
         self.open = {queue: collections.deque() for queue in queues}
         self.gone = []              # (job, entry, when it was seen to be gone)
         self.delivered_again = set()
+        self.incarnations = {queue: set() for queue in queues}
         self.waiting = 0
         self.rates = []             # (monotonic, committed so far, waiting)
         self.recoveries = []        # (seconds, same host, alone)
@@ -57,9 +58,11 @@ class Watch(threading.Thread):
         for queue in self.queues:
             key = f"sm:{{{queue}}}:jobs"
             some = self.pick(queue)
-            length, gone, pending = self.redis.pipeline([
+            length, gone, pending, incarnation = self.redis.pipeline([
                 ("XLEN", key), ("EVAL", GONE, 1, key, *(entry for _, entry in some)),
-                ("XPENDING", key, "mill", "-", "+", PENDING)])
+                ("XPENDING", key, "mill", "-", "+", PENDING), ("HGET", f"sm:{{{queue}}}:meta", "incarnation")])
+            if isinstance(incarnation, bytes):
+                self.incarnations[queue].add(incarnation.decode())
             seen = time.time()
             if isinstance(length, (OSError, Refused)) or isinstance(gone, (OSError, Refused)):
                 self.open[queue].extend(some)

@@ -14,9 +14,9 @@ import time
 from . import checks, figures, history, plan
 from .effects import Effects, risen
 from .faults import FAULTS
-from .fleet import DRAINED, HANDED_BACK, UNREACHABLE, Fleet
+from .fleet import DRAINED, HANDED_BACK, NEVER_RETURNED, UNREACHABLE, Fleet
 from .jobs import Maker
-from .producers import Producer
+from .producers import DurableProducer, Operator, RedisProducer
 from .proxy import Proxy
 from .resp import Refused
 from .servers import Servers
@@ -44,12 +44,14 @@ class Settings:
         self.stamps = rng.choice((1, 2, 4))
         self.memory = rng.choice(("64MiB", "128MiB", "512MiB"))
         self.rate = options.rate or rng.choice((400, 1000, 2000))
-        self.most_big = rng.choice((0, 4, 12))
+        self.most = {"big": rng.choice((0, 4, 12)), "crashes": rng.choice((0, 0, 2)), "leaves": rng.choice((0, 0, 0, 1)),
+                     "hangs": rng.choice((0, 0, 2))}
 
     def __str__(self):
         hosts = ",".join(f"{host}{'n' if namespaced else ''}" for host, namespaced in self.layout)
         return (f"appendfsync={self.fsync} daemons on hosts {hosts} queues={','.join(self.queues)} "
-                f"stamps={self.stamps} memory={self.memory} rate={self.rate} big={self.most_big}")
+                f"stamps={self.stamps} memory={self.memory} rate={self.rate} "
+                + " ".join(f"{name}={most}" for name, most in self.most.items() if most))
 
 
 class World:
@@ -62,7 +64,8 @@ class World:
         os.chmod(self.folder, 0o711)
         self.losses, self.returns, self.left_in_redis, self.applied = [], [], [], []
         self.active, self.active_lock = set(), threading.Lock()
-        self.incarnations = {}
+        self.ending = False
+        self.operator = None
         self.clocks_jumped = False
         self.steps = plan.make(random.Random(self.rng.getrandbits(64)), seconds, self.settings.lease_ms / 1000,
                                plan.possible(features, self.settings.fsync, options.only))
@@ -90,15 +93,17 @@ class World:
         names = [str(i) for i in range(len(settings.layout))]
         self.proxy = Proxy(f"{programs}/chaos/chaos_proxy", f"{self.folder}/proxy", self.servers, names)
         flags = ["--lease", f"{settings.lease_ms}ms", "--worker.stamps", str(settings.stamps), "--worker.memory",
-                 settings.memory, "--worker.queues", ",".join(self.queues), "--shutdown_timeout", "10s"]
+                 settings.memory, "--worker.queues", ",".join(self.queues), "--shutdown_timeout", "10s",
+                 "--job.grace", "200ms", "--job.backoff", "100ms", "--job.backoff_max", "800ms"]
         self.fleet = Fleet(programs, self.folder, self.proxy, flags, self.clock, settings.layout)
         self.watch = Watch(self.servers, self.queues, self.fleet)
         self.sizes = Sizes(self.servers)
         maker = Maker(random.Random(self.rng.getrandbits(64)), f"{self.seed}-{self.number}", self.queues, self.features,
-                      settings.most_big)
-        lock = threading.Lock()
-        self.producers = [Producer(maker, self.servers.redis_socket, settings.rate / 2, settings.rate * 1.5, self.watch,
-                                   lock) for _ in range(2)]
+                      settings.most)
+        kinds = [RedisProducer, DurableProducer if "outbox" in self.features else RedisProducer]
+        common = maker, threading.Lock(), settings.rate / 2, settings.rate * 1.5, self.watch
+        self.producers = [kind(self.servers, *common) for kind in kinds]
+        self.operator = Operator(self.servers, self.producers, self.features, random.Random(self.rng.getrandbits(64)))
         self.effects = Effects(self)
 
     def clock(self, name):
@@ -119,11 +124,11 @@ class World:
     def begin(self):
         self.fleet.start()
         self.await_beats()
-        for thread in (self.watch, self.sizes, *self.producers):
+        for thread in (self.watch, self.sizes, *self.producers, self.operator):
             thread.start()
 
     def await_beats(self):
-        """Until every daemon consumes; only then the incarnations are known."""
+        """Until every daemon consumes."""
         redis = self.servers.redis()
         until = time.monotonic() + 30
         for queue in self.queues:
@@ -131,7 +136,6 @@ class World:
                 if time.monotonic() > until:
                     raise RuntimeError("the daemons do not start; see the logs in " + self.folder)
                 time.sleep(0.05)
-            self.incarnations[queue] = redis.call("HGET", f"sm:{{{queue}}}:meta", "incarnation").decode()
         redis.close()
 
     # --- the plan ---
@@ -193,6 +197,8 @@ class World:
     # --- the end ---
 
     def heal(self):
+        self.ending = True
+        self.operator.stop()
         self.proxy.heal()
         for daemon in self.fleet.daemons:
             daemon.signal(signal.SIGCONT)
@@ -216,9 +222,10 @@ class World:
                 self.describe_queues(redis)
                 raise Unfinished(f"after {DRAIN_S} s with one clean daemon XLEN is {lengths}")
             time.sleep(0.05)
+        time.sleep(2 * self.settings.lease_ms / 1000)   # what beats and audits sweep up
         self.watch.stop()
         self.sizes.stop()
-        if self.fleet.drain(DRAIN_S) or self.fleet.ends[-1][2] != DRAINED or len(self.fleet.ends) != before + 1:
+        if self.fleet.drain(DRAIN_S) or self.fleet.ends[-1][2] != DRAINED:
             raise Unfinished(f"the clean daemon did not drain: {self.fleet.ends[before:]}")
         self.left_in_redis = list(self.leftovers(redis))
         redis.close()
@@ -238,8 +245,10 @@ class World:
             if pending[0]:
                 yield f"{queue}: {pending[0]} pending ids, of {pending[3]}"
             for kind in ("later", "tries", "cancelled"):
-                if redis.call("EXISTS", f"sm:{{{queue}}}:{kind}"):
-                    yield f"sm:{{{queue}}}:{kind}"
+                key = f"sm:{{{queue}}}:{kind}"
+                if redis.call("EXISTS", key):
+                    verb = ("HGETALL", key) if kind == "tries" else ("ZRANGE", key, "0", "9", "WITHSCORES")
+                    yield f"{key}: {redis.call(*verb)}"
             if redis.call("ZCARD", f"sm:{{{queue}}}:workers"):
                 yield f"sm:{{{queue}}}:workers still names {redis.call('ZRANGE', f'sm:{{{queue}}}:workers', '0', '-1')}"
 
@@ -247,9 +256,14 @@ class World:
         """Whether a daemon was allowed to end so."""
         if ours == signal.SIGKILL:
             return code in (-signal.SIGKILL, 128 + signal.SIGKILL)
+        own = {-signal.SIGSEGV, 1} if self.has("crash", "leave") else set()
+        own |= {NEVER_RETURNED} if self.has("hang") else set()
         if ours == signal.SIGTERM:
-            return code in (DRAINED, HANDED_BACK, UNREACHABLE)
-        return code == UNREACHABLE      # it was started while a server was away
+            return code in {DRAINED, HANDED_BACK, UNREACHABLE} | own
+        return code in {UNREACHABLE} | own      # unreachable: it was started while a server was away
+
+    def has(self, *kinds):
+        return any(job.kind in kinds for producer in self.producers for job in producer.jobs)
 
     def measure(self):
         for step, _ in self.applied:
@@ -295,8 +309,9 @@ class World:
         for thread in (self.watch, self.sizes):
             if thread is not None and thread.is_alive():
                 thread.stop()
-        for producer in self.producers:
-            producer.ending.set()
+        for thread in (*self.producers, self.operator):
+            if thread is not None:
+                thread.ending.set()
         if self.fleet is not None:
             self.fleet.stop()
         if self.proxy is not None:
