@@ -2,10 +2,13 @@
 import json
 
 from . import history
+from .faults import FAULTS
 from .jobs import ACCEPTED, REFUSED, UNKNOWN, Want, derived_id
 
 EARLY_S = 0.003         # clocks are read at different moments, in whole milliseconds
 LEAST_OF_BACKOFF = 0.8  # plus or minus 20 %
+AFTER_LEASES = 4        # a judge needs two, and the worker hears of it with its next beat
+STALL_S = 0.45          # between two samples of ours, a tenth of a second apart
 CANCEL_S = 1.0          # looked up each 200 ms, and the machine's cores are lost for a while
 
 
@@ -113,6 +116,11 @@ def faults_use_no_attempt(e):
         if row is None or (row.state == "cancelled" and job.may_be_cancelled):
             continue
         wanted = 1 if row.life > 1 else job.want.attempt
+        used = {attempt for life, attempt, *_ in e.attempts.get(row.id, ()) if life == row.life}
+        if row.state == "succeeded" and job.tries == 1 and used != set(range(1, row.attempt)):
+            yield (f"attempt: job {job.n} ({job.kind}, {row.id}) succeeded in attempt {row.attempt}, and attempts "
+                   f"{sorted(used)} of that life failed")
+            continue
         if wanted is not None and row.attempt != wanted or row.life not in job.lives:
             yield (f"attempt: job {job.n} ({job.kind}, {row.id}) ended in life {row.life}, attempt {row.attempt}, "
                    f"not {wanted}")
@@ -169,6 +177,26 @@ def nothing_is_read_again(e):
         yield f"read again: entry {queue}/{entry} was delivered {times} times, where its owner changes but once"
 
 
+def no_living_worker_is_given_up(e):
+    """A Redis or a PostgreSQL that was away, full or restarted kills nobody. What stops a daemon or cuts it off may, and
+    so may a machine whose cores were lost for a while."""
+    excused = [(step.began, step.healed + AFTER_LEASES * e.world.settings.lease_ms / 1000)
+               for step, _ in e.world.applied if FAULTS[step.name].isolates]
+    rates = e.world.watch.rates
+    excused += [(before[0] - 1, after[0] + 2) for before, after in zip(rates, rates[1:]) if after[0] - before[0] > STALL_S]
+    for before, after in zip(rates, rates[1:]):
+        if after[2] > before[2] and not any(begin <= after[0] <= end for begin, end in excused):
+            active = [step.name for step, _ in e.world.applied if step.began - 1 <= after[0] <= step.healed + 5]
+            yield f"given up: a living worker was taken for dead, with no more than {', '.join(active) or 'nothing'} around"
+
+
+def postgres_refuses_nothing(e):
+    """Nothing that is enqueued here makes a row that PostgreSQL cannot take."""
+    refused = e.world.fleet.counters().get("results_refused", 0)
+    if refused:
+        yield f"refused: {refused} rows were refused by PostgreSQL"
+
+
 def redis_holds_nothing(e):
     for line in e.world.left_in_redis:
         yield f"left: {line}"
@@ -184,7 +212,7 @@ def daemons_end_as_they_should(e):
 
 CHECKS = (every_accepted_job_has_its_row, every_row_has_its_job, every_content_is_right, a_succeeded_row_never_changes,
           nothing_settles_before_its_commit, faults_use_no_attempt, nothing_starts_early,
-          what_is_cancelled_does_not_start, nothing_is_read_again,
+          what_is_cancelled_does_not_start, nothing_is_read_again, no_living_worker_is_given_up, postgres_refuses_nothing,
           redis_holds_nothing, daemons_end_as_they_should)
 
 

@@ -26,6 +26,7 @@ class Fault:
     only = None                 # runs whose Redis syncs so ("always", "everysec"); None: any
     loses = False               # Redis itself may lose what it acknowledged
     outage = None               # "redis" or "postgres": the time back to the full rate is measured
+    isolates = False            # a living worker may look dead to others, and be given up
 
     def __init__(self, world, rng):
         self.world, self.rng = world, rng
@@ -91,7 +92,7 @@ class DaemonStopShort(Fault):
 @fault
 class DaemonStopLong(DaemonStopShort):
     """SIGSTOP past the lease: it comes back, and owns perhaps nothing any more."""
-    name, leases = "daemon-stop-long", (1.5, 4.0)
+    name, leases, weight, isolates = "daemon-stop-long", (1.5, 5.0), 1.5, True
     signs = ("jobs_given_up", "jobs_reclaimed", "daemon stood still")
 
 
@@ -151,7 +152,7 @@ class RedisPowerCut(Fault):
     """The machine of a Redis with `appendfsync everysec` loses power: the last second is not in its file. What it had
     acknowledged in that window may be lost, and what it had settled comes back."""
     name, leases, touches = "redis-power-cut", (0.1, 1.0), frozenset({"redis"})
-    signs, only, loses, outage = REDIS_TROUBLE, "everysec", True, "redis"
+    signs, only, loses, outage, isolates = REDIS_TROUBLE, "everysec", True, "redis", True
     WINDOW_S = 1.0
 
     def start(self):
@@ -229,6 +230,7 @@ class RedisWipe(Fault):
     """FLUSHALL: what was only in Redis is lost, what is durable is brought back."""
     name, leases, touches = "redis-wipe", (0.3, 1.0), frozenset({"redis", "redis group"})
     signs, loses, feature, weight = ("redis_errors", "redis:NOGROUP", "jobs_given_up"), True, "outbox", 0.4
+    isolates = True
 
     def start(self):
         if quietly(self.world.servers.redis().call, "FLUSHALL") is not None:
@@ -251,7 +253,7 @@ class StrangerClaims(Fault):
 class StrangerDeletes(Fault):
     """Somebody runs XGROUP DELCONSUMER on a living worker: what it had in hand is in nobody's list."""
     name, leases, touches = "redis-stranger-deletes", (0.2, 0.5), frozenset({"redis group"})
-    signs, feature, weight = ("jobs_given_up",), "orphans", 0.5
+    signs, feature, weight, isolates = ("jobs_given_up",), "orphans", 0.5, True
 
     def start(self):
         for queue in self.world.queues:
@@ -389,7 +391,7 @@ class PostgresLock(Fault):
 
 class ProxyFault(Fault):
     """One rule on the routes of one server, for one daemon or for all."""
-    touches, leases = frozenset({"network"}), (0.3, 3.0)
+    touches, leases, isolates = frozenset({"network"}), (0.3, 3.0), True
 
     def start(self):
         self.server = self.rng.choice(("redis", "redis", "postgres"))

@@ -4,7 +4,8 @@
   then (checks.py compares with PostgreSQL's own commit times), so a settle before its commit shows wherever PostgreSQL
   lags.
 - Of pending entries: how often they were delivered. Reading them again (XREADGROUP with an id) shows there.
-- How many entries wait, which paces the producers; how many rows the daemons have committed, which gives the rates.
+- How many entries wait, which paces the producers; how many rows the daemons have committed, which gives the rates;
+  how many of them were given up by others while they lived.
 - After a SIGKILL: until when the dead worker's entries were still its own.
 """
 import collections
@@ -34,7 +35,7 @@ class Watch(threading.Thread):
         self.delivered_again = set()
         self.incarnations = {queue: set() for queue in queues}
         self.waiting = 0
-        self.rates = []             # (monotonic, committed so far, waiting)
+        self.rates = []             # (monotonic, committed so far, given up and renamed so far)
         self.recoveries = []        # (seconds, same host, alone)
         self.ending = threading.Event()
         self.rng = random.Random(1)
@@ -51,7 +52,7 @@ class Watch(threading.Thread):
                 self.look()
             except OSError:
                 pass
-            self.rates.append((time.monotonic(), committed, self.waiting))
+            self.rates.append((time.monotonic(), committed, counters.get("identities_taken", 0)))
 
     def look(self):
         waiting = 0

@@ -22,7 +22,6 @@ from .resp import Refused
 from .servers import Servers
 from .watch import Sizes, Watch
 
-DRAIN_S = 60
 GRACE_S = 1.2           # after its end, a fault's effect may still show
 
 
@@ -44,6 +43,7 @@ class Settings:
         self.stamps = rng.choice((1, 2, 4))
         self.memory = rng.choice(("64MiB", "128MiB", "512MiB"))
         self.rate = options.rate or rng.choice((400, 1000, 2000))
+        self.rest_first = rng.random() < 0.5    # the living finish before they are told to end
         self.most = {"big": rng.choice((0, 4, 12)), "crashes": rng.choice((0, 0, 2)), "leaves": rng.choice((0, 0, 0, 1)),
                      "hangs": rng.choice((0, 0, 2))}
 
@@ -206,29 +206,41 @@ class World:
             producer.stop()
 
     def drain(self):
-        """TERM to all, one clean daemon until nothing is left, TERM to it."""
-        left = self.fleet.drain(DRAIN_S)
+        """TERM to all, one clean daemon until nothing is left, TERM to it. In half of the runs the living have to finish
+        everything first: a clean start heals more than it should have to."""
+        redis = self.servers.redis(timeout=5.0)
+        limit_s = self.options.drain_seconds
+        if self.settings.rest_first:
+            self.await_nothing_left(redis, "with all daemons")
+        left = self.fleet.drain(limit_s)
         if left:
-            raise Unfinished(f"daemons {', '.join(left)} did not end within {DRAIN_S} s of TERM")
+            raise Unfinished(f"daemons {', '.join(left)} did not end within {limit_s:g} s of TERM")
         before = len(self.fleet.ends)
         self.fleet.start_one(0)
-        redis = self.servers.redis(timeout=5.0)
-        until = time.monotonic() + DRAIN_S
-        while True:
-            lengths = redis.pipeline([("XLEN", f"sm:{{{queue}}}:jobs") for queue in self.queues])
-            if lengths == [0] * len(self.queues):
-                break
-            if time.monotonic() > until:
-                self.describe_queues(redis)
-                raise Unfinished(f"after {DRAIN_S} s with one clean daemon XLEN is {lengths}")
-            time.sleep(0.05)
+        self.await_nothing_left(redis, "with one clean daemon")
         time.sleep(2 * self.settings.lease_ms / 1000)   # what beats and audits sweep up
         self.watch.stop()
         self.sizes.stop()
-        if self.fleet.drain(DRAIN_S) or self.fleet.ends[-1][2] != DRAINED:
+        if self.fleet.drain(limit_s) or self.fleet.ends[-1][2] != DRAINED:
             raise Unfinished(f"the clean daemon did not drain: {self.fleet.ends[before:]}")
         self.left_in_redis = list(self.leftovers(redis))
         redis.close()
+
+    def await_nothing_left(self, redis, how):
+        until = time.monotonic() + self.options.drain_seconds
+        pg = self.servers.pg() if "outbox" in self.features else None
+        while True:
+            lengths = redis.pipeline([("XLEN", f"sm:{{{queue}}}:jobs") for queue in self.queues])
+            waiting = 0 if pg is None else int(pg.value("SELECT count(*) FROM stampmill.outbox"))
+            if lengths == [0] * len(self.queues) and waiting == 0:
+                break
+            if time.monotonic() > until:
+                self.describe_queues(redis)
+                raise Unfinished(f"after {self.options.drain_seconds:g} s {how} XLEN is {lengths}, and {waiting} wait in "
+                                 "the outbox")
+            time.sleep(0.05)
+        if pg is not None:
+            pg.close()
 
     def describe_queues(self, redis):
         """What is stuck, for whoever reads the journal."""
