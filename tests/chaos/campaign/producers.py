@@ -186,8 +186,8 @@ class Operator(threading.Thread):
         try:
             if job.durable:
                 self.pg.query(f"SELECT stampmill.cancel({quote(job.id)}::uuid)")
-            self.redis.call("EVAL", self.script, 2, f"sm:{{{job.queue}}}:cancelled", f"sm:{{{job.queue}}}:later", job.id,
-                            job.entries[0] if job.entries else "")
+            keys = [f"sm:{{{job.queue}}}:{kind}" for kind in ("cancelled", "later", "jobs")]
+            self.redis.call("EVAL", self.script, len(keys), *keys, job.id, job.entries[0] if job.entries else "")
         except (OSError, Refused, Failed):
             return
         job.cancelled_at = time.time()
