@@ -71,6 +71,9 @@ static void set_int(struct sm_decoder *d, enum field f, int64_t value)
     case F_ENQUEUED_MS:
         job->enqueued_ms = value;
         break;
+    case F_DURABLE:
+        job->durable = value == 1;
+        break;
     default: /* v: checked, not kept */
         break;
     }

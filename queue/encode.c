@@ -26,17 +26,17 @@ static void put_int(msgpack_packer *pk, const char *key, int64_t value)
     msgpack_pack_int64(pk, value);
 }
 
-static void put_input(msgpack_packer *pk, const struct sm_job *job, bool whole)
+static void put_cut(msgpack_packer *pk, const char *key, size_t size)
 {
-    if (job->input.p == NULL)
-        return;
-    put_key(pk, whole ? "input" : "x_input_cut");
-    if (whole) {
-        msgpack_pack_bin(pk, job->input.n);
-        msgpack_pack_bin_body(pk, job->input.p, job->input.n);
-    } else {
-        msgpack_pack_uint64(pk, job->input.n);
-    }
+    put_key(pk, key);
+    msgpack_pack_uint64(pk, size);
+}
+
+static void put_input(msgpack_packer *pk, const struct sm_job *job)
+{
+    put_key(pk, "input");
+    msgpack_pack_bin(pk, job->input.n);
+    msgpack_pack_bin_body(pk, job->input.p, job->input.n);
 }
 
 static void put_tags(msgpack_packer *pk, const struct sm_job *job)
@@ -59,16 +59,24 @@ static size_t count(const struct sm_job *job)
     return n + (job->input.p != NULL) + (job->tags.p != NULL);
 }
 
+/* What is missing stands in front: a whole envelope begins with its version, which is how
+ * stampmill.retry in PostgreSQL tells it from a cut one. */
 int sm_job_encode(const struct sm_job *job, size_t limit, struct sm_buf *out)
 {
     msgpack_packer pk;
-    size_t small = job->tags.n + FIXED, args = small + job->args.n;
+    size_t small = job->tags.n + FIXED;
     if (job->raw.p != NULL) {
         sm_buf_add(out, job->raw.p, job->raw.n);
         return out->full ? SM_E_NO_MEMORY : 0;
     }
+    bool args = small + job->args.n <= limit;
+    bool input = (args ? job->args.n : 0) + small + job->input.n <= limit;
     msgpack_packer_init(&pk, out, sm_buf_msgpack_write);
     msgpack_pack_map(&pk, count(job));
+    if (!args)
+        put_cut(&pk, "x_args_cut", job->args.n);
+    if (!input && job->input.p != NULL)
+        put_cut(&pk, "x_input_cut", job->input.n);
     put_key(&pk, "v");
     msgpack_pack_int(&pk, 1);
     put_key(&pk, "id");
@@ -77,14 +85,12 @@ int sm_job_encode(const struct sm_job *job, size_t limit, struct sm_buf *out)
     put_key(&pk, "type");
     msgpack_pack_str(&pk, job->type.n);
     msgpack_pack_str_body(&pk, job->type.p, job->type.n);
-    if (args <= limit) {
+    if (args) {
         put_key(&pk, "args");
         sm_buf_add(out, job->args.p, job->args.n);
-    } else {
-        put_key(&pk, "x_args_cut");
-        msgpack_pack_uint64(&pk, job->args.n);
     }
-    put_input(&pk, job, (args <= limit ? args : small) + job->input.n <= limit);
+    if (input && job->input.p != NULL)
+        put_input(&pk, job);
     put_int(&pk, "at_ms", job->due_ms);
     put_int(&pk, "expires_ms", job->expires_ms);
     put_int(&pk, "timeout_ms", job->timeout_ms);

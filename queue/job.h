@@ -48,6 +48,7 @@ struct sm_job {
     int64_t enqueued_ms;
     int32_t max_attempts; /* 0: the worker's setting */
     int32_t life;         /* from 1 */
+    bool durable;         /* it has a row in the outbox until it ends */
     char *memory;         /* the bytes above as they came; malloc'ed */
     size_t memory_size;
     char *extra;         /* those that had to be converted (JSON arguments, tags); malloc'ed */
