@@ -278,6 +278,8 @@ static void committed(struct sm_committer *c, const struct sm_commit_result *res
             continue;
         }
         count_row(c, &c->rows[n], c->verdicts[n]);
+        if (slot_of(c, i)->job.durable)
+            sm_ended_add(&c->w->ended, &c->rows[n].id);
         sm_slot_move(&c->w->slots, i, SM_STORED, SM_BY_COMMITTER);
         c->stored[c->stored_n++] = i;
     }

@@ -10,6 +10,7 @@
 #include "worker/committer.h"
 #include "worker/fetcher.h"
 #include "worker/keeper.h"
+#include "worker/mover.h"
 #include "worker/status.h"
 
 /* How the process ends. */
@@ -29,11 +30,12 @@ struct sm_daemon {
     struct sm_fetcher fetcher;
     struct sm_committer committer;
     struct sm_keeper keeper;
+    struct sm_mover_state mover;
     struct sm_stamp *stamps;
     struct sm_status *status;
-    pthread_t fetcher_thread, committer_thread, keeper_thread, *stamp_threads;
+    pthread_t fetcher_thread, committer_thread, keeper_thread, mover_thread, *stamp_threads;
     _Atomic int stamps_alive;
-    _Atomic bool committer_ended, committer_stop, keeper_stop;
+    _Atomic bool committer_ended, committer_stop, keeper_stop, mover_stop, mover_ended;
 };
 
 /* The exit code that belongs to an error. */

@@ -13,6 +13,7 @@
 
 #define STOP_GRACE_MS 2000
 #define COMMIT_GRACE_MS 5000
+#define MOVE_GRACE_MS 2000
 #define LOOK_MS 10
 
 struct patience {
@@ -42,6 +43,11 @@ static bool stamps_ended(struct sm_daemon *d)
 static bool committer_ended(struct sm_daemon *d)
 {
     return atomic_load(&d->committer_ended);
+}
+
+static bool mover_ended(struct sm_daemon *d)
+{
+    return atomic_load(&d->mover_ended);
 }
 
 static bool never(void)
@@ -96,6 +102,8 @@ static void free_all(struct sm_daemon *d)
         sm_stamp_free(&d->stamps[i]);
     }
     sm_status_stop(d->status);
+    sm_thread_join(d->mover_thread);
+    sm_mover_free(&d->mover);
     sm_fetcher_free(&d->fetcher);
     sm_committer_free(&d->committer);
     sm_keeper_free(&d->keeper);
@@ -113,6 +121,14 @@ static bool finish_commits(struct sm_daemon *d, bool (*hurry)(void))
     atomic_store(&d->committer_stop, true);
     sm_thread_join(d->committer_thread);
     return ended;
+}
+
+/* The mover ends only now: it deletes what the committer has ended. False: a server holds it. */
+static bool finish_moves(struct sm_daemon *d)
+{
+    struct patience p = patience(d, MOVE_GRACE_MS, never);
+    atomic_store(&d->mover_stop, true);
+    return wait_for(&p, mover_ended, d);
 }
 
 /* Hands back what is still owned and strikes this worker off; a Redis that is just coming back is
@@ -146,13 +162,14 @@ int sm_daemon_drain(struct sm_daemon *d, bool (*hurry)(void))
     bool finished = finish_runs(d, hurry);
     hand_back_ready(d); /* what a stamp put back in front */
     finished = finish_commits(d, finished ? never : hurry) && finished;
+    bool moved = finish_moves(d);
     atomic_store(&d->keeper_stop, true);
     sm_thread_join(d->keeper_thread);
     bool left = leave(d, &handed_back);
     sm_box_close(d->box, left);
     sm_log(SM_LOG_INFO, "drained", SM_N("handed_back", handed_back),
            SM_S("struck_off", left ? "yes" : "no"));
-    if (atomic_load(&d->stamps_alive) == 0)
+    if (atomic_load(&d->stamps_alive) == 0 && moved)
         free_all(d);
     return exit_code(d, finished && left && handed_back == 0);
 }

@@ -88,6 +88,7 @@ void sm_metrics_write(struct sm_worker *w, struct sm_buf *out)
     sm_stats_sum(&sum, &w->stats_fetcher);
     sm_stats_sum(&sum, &w->stats_committer);
     sm_stats_sum(&sum, &w->stats_keeper);
+    sm_stats_sum(&sum, &w->stats_mover);
     for (int i = 0; i < w->options->stamps; i++)
         sm_stats_sum(&sum, &w->stats_stamps[i]);
     counters(out, &sum);

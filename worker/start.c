@@ -60,6 +60,15 @@ static struct sm_store *open_store(void *arg)
     return sm_pg_store_new(&pg);
 }
 
+static int open_mover(struct sm_daemon *d)
+{
+    const struct sm_options *o = d->w.options;
+    struct sm_pg_options pg = {.url = o->postgres_url,
+                               .application = "stampmilld outbox",
+                               .allow_unsafe = o->allow_unsafe};
+    return sm_mover_init(&d->mover, &d->w, sm_pg_outbox_new(&pg), sm_redis_relay_new(o->redis_url));
+}
+
 /* A random name, and which Redis it works for. */
 static void make_label(struct sm_box_label *label, const struct sm_options *o)
 {
@@ -90,6 +99,8 @@ static int build(struct sm_daemon *d, const struct sm_options *o, struct sm_err 
         rc = sm_keeper_init(&d->keeper, &d->w, d->box, &d->label);
     if (rc == 0)
         rc = sm_fetcher_init(&d->fetcher, &d->w);
+    if (rc == 0)
+        rc = open_mover(d);
     for (int i = 0; rc == 0 && i < o->stamps; i++)
         rc = sm_stamp_init(&d->stamps[i], &d->w, i);
     return rc == 0 ? 0 : sm_err_set(err, rc, "no memory to start");
@@ -202,6 +213,16 @@ static void *keeper_main(void *arg)
     return NULL;
 }
 
+static void *mover_main(void *arg)
+{
+    struct sm_daemon *d = arg;
+    while (!atomic_load(&d->mover_stop))
+        sm_mover_turn(&d->mover, 100000);
+    sm_mover_finish(&d->mover);
+    atomic_store(&d->mover_ended, true);
+    return NULL;
+}
+
 static int start_threads(struct sm_daemon *d)
 {
     int n = d->w.options->stamps;
@@ -214,6 +235,8 @@ static int start_threads(struct sm_daemon *d)
         rc = sm_thread_start(&d->keeper_thread, "keeper", 0, keeper_main, d);
     if (rc == 0)
         rc = sm_thread_start(&d->fetcher_thread, "fetcher", 0, fetcher_main, d);
+    if (rc == 0)
+        rc = sm_thread_start(&d->mover_thread, "mover", 1u << 20, mover_main, d);
     return rc;
 }
 

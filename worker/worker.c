@@ -24,8 +24,9 @@ int sm_worker_init(struct sm_worker *w, const struct sm_options *options,
     SM_ASSERT(strlen(name) < sizeof w->identity.name);
     strcpy(w->identity.name, name);
     w->stats_stamps = calloc((size_t)options->stamps, sizeof *w->stats_stamps);
-    if (w->stats_stamps == NULL || sm_slots_init(&w->slots, SM_SLOTS, box) != 0 ||
-        sm_ring_init(&w->ready, SM_SLOTS) != 0 || sm_ring_init(&w->done, SM_SLOTS) != 0)
+    if (w->stats_stamps == NULL || sm_ended_init(&w->ended) != 0 ||
+        sm_slots_init(&w->slots, SM_SLOTS, box) != 0 || sm_ring_init(&w->ready, SM_SLOTS) != 0 ||
+        sm_ring_init(&w->done, SM_SLOTS) != 0)
         return SM_E_NO_MEMORY;
     atomic_store(&w->audit_wanted, true);
     for (int i = 0; i < SM_LOOPS; i++)
@@ -40,6 +41,7 @@ void sm_worker_free(struct sm_worker *w)
     sm_ring_free(&w->done);
     sm_lock_free(&w->identity.lock);
     sm_lock_free(&w->offers.lock);
+    sm_ended_free(&w->ended);
     free(w->stats_stamps);
 }
 

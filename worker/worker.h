@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "queue/queue.h"
 #include "store/store.h"
+#include "worker/ended.h"
 #include "worker/link.h"
 #include "worker/options.h"
 #include "worker/slot.h"
@@ -84,7 +85,8 @@ struct sm_worker {
     _Atomic int64_t mean_type_ns[SM_TYPES_MOST];
 
     _Atomic bool redis_up, postgres_up; /* as seen by the last call */
-    struct sm_stats stats_fetcher, stats_committer, stats_keeper;
+    struct sm_ended ended; /* durable jobs, from the committer to the mover */
+    struct sm_stats stats_fetcher, stats_committer, stats_keeper, stats_mover;
     struct sm_stats *stats_stamps; /* options->stamps of them */
 };
 

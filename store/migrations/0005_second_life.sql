@@ -116,6 +116,7 @@ AS $$
 DECLARE
     o stampmill.outbox;
 BEGIN
+    PERFORM FROM stampmill.results AS res WHERE res.id = cancel.id FOR UPDATE; -- in the order of retry
     SELECT * INTO o FROM stampmill.outbox AS box WHERE box.id = cancel.id FOR UPDATE;
     IF NOT FOUND THEN
         RETURN false;
