@@ -20,6 +20,7 @@
 #define SPARE_US 300000
 #define RESTLESS_US 5000
 #define RESTLESS_MOST_US 40000
+#define DOWN_US 10000
 
 int sm_mover_init(struct sm_mover_state *m, struct sm_worker *w, struct sm_outbox *outbox,
                   struct sm_relay *relay)
@@ -388,8 +389,8 @@ void sm_mover_turn(struct sm_mover_state *m, int64_t wait_us)
         return;
     if (m->postgres.up && m->redis.up)
         rest(m, wait_us);
-    else if (wait_us > 0)
-        poll(NULL, 0, 10); /* a server waits for its next try */
+    else if (wait_us >= DOWN_US)
+        poll(NULL, 0, DOWN_US / 1000); /* a server waits for its next try */
 }
 
 void sm_mover_finish(struct sm_mover_state *m)
