@@ -4,14 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/conn.h"
+#include "store/reader.h"
 
 #define CONNECT_MS 5000
 #define US(column) "coalesce((extract(epoch FROM " column ") * 1000000)::bigint, 0)"
-
-struct sm_reader {
-    PGconn *pg;
-};
 
 struct sm_reader *sm_reader_open(const struct sm_pg_options *options, struct sm_err *err)
 {

@@ -7,6 +7,7 @@
 
 #include "ops/cli/cli.h"
 #include "ops/cli/out.h"
+#include "store/second_life.h"
 
 #define SEARCH_MOST 10000 /* entries of a queue that are looked through for an id */
 
@@ -92,7 +93,33 @@ static int look_in_redis(const struct cli *cli, struct cli_ref *ref, bool print,
     return rc == 0 ? EXIT_STILL_RUNNING : rc;
 }
 
-/* Row, entry, row. 0 with *row filled, EXIT_STILL_RUNNING, or a code. */
+/* Not in Redis: does it stand in the outbox? EXIT_STILL_RUNNING when it does. */
+static int look_in_outbox(const struct cli *cli, struct sm_reader *reader, const struct sm_id *id,
+                          bool print, struct sm_err *err)
+{
+    struct sm_waiting_row row;
+    struct cli_out out;
+    char text[SM_ID_TEXT];
+    int rc = sm_reader_waiting(reader, id, &row, err);
+    if (rc != 0)
+        return rc == SM_E_NOT_FOUND ? rc : cli_explain(err, "PostgreSQL");
+    if (!print)
+        return EXIT_STILL_RUNNING;
+    sm_id_format(id, text);
+    out_open(&out, cli->json, false);
+    out_record(&out);
+    out_text(&out, "id", text);
+    out_text(&out, "queue", row.queue);
+    out_text(&out, "type", row.type);
+    out_text(&out, "state", "outbox");
+    out_int(&out, "life", row.life);
+    out_time(&out, "enqueued_at", row.enqueued_us);
+    out_time(&out, "due_at", row.due_us);
+    rc = out_close(&out, err);
+    return rc == 0 ? EXIT_STILL_RUNNING : rc;
+}
+
+/* Row, entry, outbox, row. 0 with *row filled, EXIT_STILL_RUNNING, or a code. */
 static int look_up(const struct cli *cli, struct cli_ref *ref, int what, bool print,
                    struct sm_job_row *row, struct sm_err *err)
 {
@@ -103,11 +130,28 @@ static int look_up(const struct cli *cli, struct cli_ref *ref, int what, bool pr
     if (rc == SM_E_NOT_FOUND) {
         rc = look_in_redis(cli, ref, print, err);
         if (rc == SM_E_NOT_FOUND)
+            rc = look_in_outbox(cli, reader, &ref->id, print, err);
+        if (rc == SM_E_NOT_FOUND)
             rc = read_row(reader, &ref->id, what, row, err);
     }
     sm_reader_close(reader);
     if (rc == SM_E_NOT_FOUND)
         cli_ref_not_found(ref, cli->words[0], err);
+    return rc;
+}
+
+/* With the errors of all lives, when there were any. */
+static int print_row(const struct cli *cli, const struct sm_job_row *row, struct sm_err *err)
+{
+    struct sm_attempt_row *attempts = NULL;
+    size_t n = 0;
+    struct sm_reader *reader = cli_open_reader(cli, err);
+    if (reader == NULL)
+        return err->code;
+    int rc = sm_reader_attempts(reader, &row->id, &attempts, &n, err);
+    sm_reader_close(reader);
+    rc = rc == 0 ? cli_row_print_with(cli, row, attempts, n, err) : cli_explain(err, "PostgreSQL");
+    sm_attempt_rows_free(attempts, n);
     return rc;
 }
 
@@ -120,7 +164,7 @@ int cli_job_show(struct cli *cli, struct sm_err *err)
         rc = look_up(cli, &ref, SM_READ_ENVELOPE, true, &row, err);
     if (rc != 0)
         return rc == EXIT_STILL_RUNNING ? EXIT_OK : rc; /* it has been shown */
-    rc = cli_row_print(cli, &row, err);
+    rc = print_row(cli, &row, err);
     sm_job_row_free(&row);
     return rc;
 }

@@ -114,18 +114,22 @@ void out_ms(struct cli_out *out, const char *key, int64_t us)
     out_json(out, key, text, (size_t)n);
 }
 
-void out_time(struct cli_out *out, const char *key, int64_t us)
+bool out_format_time(int64_t us, char text[40])
 {
-    char text[64], day[40];
+    char day[24];
     time_t seconds = (time_t)(us / 1000000);
     struct tm tm;
-    if (us <= 0 || gmtime_r(&seconds, &tm) == NULL) {
-        out_text(out, key, NULL);
-        return;
-    }
+    if (us <= 0 || seconds > 253402300799 || gmtime_r(&seconds, &tm) == NULL)
+        return false;
     strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text, sizeof text, "%s.%03dZ", day, (int)(us / 1000 % 1000));
-    out_text(out, key, text);
+    snprintf(text, 40, "%s.%03dZ", day, (int)(us / 1000 % 1000));
+    return true;
+}
+
+void out_time(struct cli_out *out, const char *key, int64_t us)
+{
+    char text[40];
+    out_text(out, key, out_format_time(us, text) ? text : NULL);
 }
 
 /* ---- printing -- */

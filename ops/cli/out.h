@@ -39,6 +39,8 @@ void out_text(struct cli_out *out, const char *key, const char *text);
 void out_int(struct cli_out *out, const char *key, int64_t value);
 void out_bool(struct cli_out *out, const char *key, bool value);
 void out_ms(struct cli_out *out, const char *key, int64_t us);   /* microseconds, shown as ms */
+/* RFC 3339 in UTC; false, and nothing is written, for 0 and what has no such form. */
+bool out_format_time(int64_t us, char text[40]);
 void out_time(struct cli_out *out, const char *key, int64_t us); /* Unix us; 0: none */
 void out_json(struct cli_out *out, const char *key, const char *json, size_t size);
 /* Prints it all on standard output and frees. 0 or SM_E_IO, SM_E_NO_MEMORY. */

@@ -49,7 +49,53 @@ static void put_json(struct cli_out *out, const char *key, const char *json)
     out_json(out, key, json, json == NULL ? 0 : strlen(json));
 }
 
+static void put_pair(struct sm_json *json, const char *key, const char *text)
+{
+    sm_json_put_key(json, key, strlen(key));
+    if (text == NULL)
+        sm_json_put_null(json);
+    else
+        sm_json_put_text(json, text, strlen(text));
+}
+
+static void put_moment(struct sm_json *json, const char *key, int64_t us)
+{
+    char text[40];
+    put_pair(json, key, out_format_time(us, text) ? text : NULL);
+}
+
+/* How each failed attempt ended, of earlier lives too; attempt 0: it ended without having run. */
+static void put_attempts(struct cli_out *out, const struct sm_attempt_row *attempts, size_t n)
+{
+    struct sm_buf buf;
+    struct sm_json json;
+    sm_buf_init(&buf, 0);
+    sm_json_init(&json, &buf);
+    sm_json_put_open(&json, '[');
+    for (size_t i = 0; i < n; i++) {
+        sm_json_put_open(&json, '{');
+        sm_json_put_key(&json, "life", 4);
+        sm_json_put_int(&json, attempts[i].life);
+        sm_json_put_key(&json, "attempt", 7);
+        sm_json_put_int(&json, attempts[i].attempt);
+        put_pair(&json, "error_code", attempts[i].error_code);
+        put_pair(&json, "error_text", attempts[i].error_text);
+        put_moment(&json, "finished_at", attempts[i].finished_us);
+        put_pair(&json, "worker", attempts[i].worker);
+        sm_json_put_close(&json, '}');
+    }
+    sm_json_put_close(&json, ']');
+    out_json(out, "attempts", n > 0 && !buf.full ? buf.data : NULL, buf.size);
+    sm_buf_free(&buf);
+}
+
 int cli_row_print(const struct cli *cli, const struct sm_job_row *row, struct sm_err *err)
+{
+    return cli_row_print_with(cli, row, NULL, 0, err);
+}
+
+int cli_row_print_with(const struct cli *cli, const struct sm_job_row *row,
+                       const struct sm_attempt_row *attempts, size_t n, struct sm_err *err)
 {
     char id[SM_ID_TEXT];
     struct cli_out out;
@@ -76,5 +122,7 @@ int cli_row_print(const struct cli *cli, const struct sm_job_row *row, struct sm
     put_span(&out, "run_ms", row->started_us, row->finished_us);
     out_ms(&out, "cpu_ms", row->cpu_us);
     out_text(&out, "worker", row->worker);
+    if (attempts != NULL)
+        put_attempts(&out, attempts, n);
     return out_close(&out, err);
 }
