@@ -69,7 +69,7 @@ static void fresh(void)
     rig_make_users();
     if (sql("SELECT 1 FROM pg_roles WHERE rolname = 'live_worker'")[0] == '\0')
         make_logins();
-    sql("TRUNCATE stampmill.results, stampmill.attempts");
+    sql("TRUNCATE stampmill.results, stampmill.attempts, stampmill.outbox");
     rig_log_clear();
 }
 
