@@ -12,6 +12,7 @@
 #include "worker/keeper.h"
 #include "worker/mover.h"
 #include "worker/status.h"
+#include "worker/upkeep.h"
 
 /* How the process ends. */
 enum sm_exit {
@@ -31,6 +32,7 @@ struct sm_daemon {
     struct sm_committer committer;
     struct sm_keeper keeper;
     struct sm_mover_state mover;
+    struct sm_upkeep_state upkeep;
     struct sm_stamp *stamps;
     struct sm_status *status;
     pthread_t fetcher_thread, committer_thread, keeper_thread, mover_thread, *stamp_threads;

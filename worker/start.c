@@ -216,8 +216,10 @@ static void *keeper_main(void *arg)
 static void *mover_main(void *arg)
 {
     struct sm_daemon *d = arg;
-    while (!atomic_load(&d->mover_stop))
+    while (!atomic_load(&d->mover_stop)) {
         sm_mover_turn(&d->mover, 100000);
+        sm_upkeep_turn(&d->upkeep, &d->w);
+    }
     sm_mover_finish(&d->mover);
     atomic_store(&d->mover_ended, true);
     return NULL;
