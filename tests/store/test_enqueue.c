@@ -242,7 +242,7 @@ static const char *id_of(const struct sm_row *row)
     return id;
 }
 
-static const char *state_of(const struct sm_row *row)
+static const char *life_and_state(const struct sm_row *row)
 {
     return sql("SELECT state || ' ' || life FROM stampmill.results WHERE id = '%s'", id_of(row));
 }
@@ -260,7 +260,7 @@ START_TEST(a_retry_is_a_new_life_and_keeps_how_the_last_one_ended)
     struct sm_row row = dead_row();
     put(&row);
     run(admin, statement("SELECT stampmill.retry('%s', '{\"how\": \"done\"}')", &row));
-    ck_assert_str_eq(state_of(&row), "waiting 2");
+    ck_assert_str_eq(life_and_state(&row), "waiting 2");
     ck_assert_str_eq(sql("SELECT life || ' ' || args || ' ' || octet_length(envelope) || ' ' || "
                          "(due_at <= now()) || ' ' || (epoch IS NULL) FROM stampmill.outbox"),
                      "2 {\"how\": \"done\"} 26 true true");
@@ -271,7 +271,7 @@ START_TEST(a_retry_is_a_new_life_and_keeps_how_the_last_one_ended)
     row.life = 2;
     row.error_text = (struct sm_bytes){"line 9", 6};
     put(&row);
-    ck_assert_str_eq(state_of(&row), "dead 2");
+    ck_assert_str_eq(life_and_state(&row), "dead 2");
     ck_assert_str_eq(sql("SELECT error_text FROM stampmill.results"), "line 9");
     PQfinish(admin);
 }
@@ -321,7 +321,7 @@ START_TEST(retried_twice_at_once_is_one_life_more)
     PGresult *r = PQgetResult(second);
     ck_assert_str_eq(PQresultErrorField(r, PG_DIAG_SQLSTATE), "SM409");
     PQclear(r);
-    ck_assert_str_eq(state_of(&row), "waiting 2");
+    ck_assert_str_eq(life_and_state(&row), "waiting 2");
     ck_assert_str_eq(sql("SELECT count(*) FROM stampmill.outbox"), "1");
     PQfinish(first);
     PQfinish(second);
@@ -336,7 +336,7 @@ START_TEST(a_retry_that_is_cut_before_its_commit_leaves_all_as_it_was)
     run(admin, "BEGIN");
     run(admin, statement("SELECT stampmill.retry('%s')", &row));
     PQfinish(admin);
-    ck_assert_str_eq(state_of(&row), "dead 1");
+    ck_assert_str_eq(life_and_state(&row), "dead 1");
     ck_assert_str_eq(sql("SELECT count(*) FROM stampmill.outbox"), "0");
 }
 END_TEST
@@ -376,8 +376,8 @@ START_TEST(lives_and_ranks_decide_whatever_the_order)
     for (size_t i = 0; i < COUNT(stories); i++) {
         struct sm_row row = dead_row();
         play(stories[i][0], &row);
-        ck_assert_msg(strcmp(state_of(&row), stories[i][1]) == 0, "%s: %s, not %s", stories[i][0],
-                      state_of(&row), stories[i][1]);
+        ck_assert_msg(strcmp(life_and_state(&row), stories[i][1]) == 0, "%s: %s, not %s", stories[i][0],
+                      life_and_state(&row), stories[i][1]);
     }
 }
 END_TEST
@@ -392,13 +392,13 @@ START_TEST(a_durable_job_that_is_cancelled_has_its_row_before_anything_else)
         "tags => '{\"k\": \"v\"}')",
         id_of(&row));
     run(admin, statement("SELECT stampmill.cancel('%s')", &row));
-    ck_assert_str_eq(state_of(&row), "cancelled 1");
+    ck_assert_str_eq(life_and_state(&row), "cancelled 1");
     ck_assert_str_eq(sql("SELECT count(*) FROM stampmill.outbox"), "0");
     ck_assert_str_eq(sql("SELECT stampmill.cancel('%s')", id_of(&row)), "f");
     run(admin, statement("SELECT stampmill.retry('%s')", &row));
-    ck_assert_str_eq(state_of(&row), "waiting 2");
+    ck_assert_str_eq(life_and_state(&row), "waiting 2");
     run(admin, statement("SELECT stampmill.cancel('%s')", &row));
-    ck_assert_str_eq(state_of(&row), "cancelled 2");
+    ck_assert_str_eq(life_and_state(&row), "cancelled 2");
     PQfinish(admin);
 }
 END_TEST
