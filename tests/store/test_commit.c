@@ -49,6 +49,69 @@ START_TEST(every_column_arrives_as_it_was_given)
 }
 END_TEST
 
+START_TEST(columns_that_differ_within_a_batch_arrive)
+{
+    struct sm_store *store = worker_store();
+    struct sm_row rows[12];
+    enum sm_verdict verdicts[12];
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        rows[i] = make_row((enum sm_state)(i % 4), 1 + (int)i);
+        rows[i].attempt = 10 + (int)i;
+        rows[i].queue = (struct sm_bytes){&"abcdefghijkl"[i], 1};
+        rows[i].type = (struct sm_bytes){&"ABCDEFGHIJKL"[i], 1};
+        if (i % 2 == 0)
+            rows[i].tags = (struct sm_bytes){"{\"a\": \"b\"}", 10};
+        if (i % 3 == 0)
+            rows[i].started_us = 0;
+    }
+    ck_commit(store, rows, COUNT(rows), verdicts);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char id[SM_ID_TEXT], wanted[100];
+        sm_id_format(&rows[i].id, id);
+        snprintf(wanted, sizeof wanted, "%s|%zu|%zu|%c|%c|%s|%s|%s", sm_state_name(rows[i].state),
+                 1 + i, 10 + i, (char)('a' + i), (char)('A' + i), i % 2 == 0 ? "b" : "-",
+                 i % 3 == 0 ? "never" : "began", i % 4 == SM_STATE_SUCCEEDED ? "-" : "line 3");
+        ck_assert_str_eq(sql("SELECT concat_ws('|', state, life, attempt, queue, type, "
+                             "coalesce(tags->>'a', '-'), CASE WHEN started_at IS NULL THEN "
+                             "'never' ELSE 'began' END, coalesce(error_text, '-')) "
+                             "FROM stampmill.results WHERE id = '%s'",
+                             id),
+                         wanted);
+    }
+    store->ops->close(store);
+}
+END_TEST
+
+/* More combinations of filled columns than are kept prepared. */
+START_TEST(any_number_of_shapes_works_on_one_connection)
+{
+    struct sm_store *store = worker_store();
+    static const struct sm_bytes json = {"{}", 2};
+    for (unsigned shape = 0; shape < 64; shape++) {
+        struct sm_row row = make_row(SM_STATE_SUCCEEDED, 1);
+        enum sm_verdict verdict;
+        char id[SM_ID_TEXT];
+        row.result = shape & 1 ? json : (struct sm_bytes){NULL, 0};
+        row.body = shape & 2 ? json : (struct sm_bytes){NULL, 0};
+        row.content_type = shape & 4 ? "text/plain" : NULL;
+        row.error_text = shape & 8 ? json : (struct sm_bytes){NULL, 0};
+        row.tags = shape & 16 ? json : (struct sm_bytes){NULL, 0};
+        row.envelope = shape & 32 ? json : (struct sm_bytes){NULL, 0};
+        ck_commit(store, &row, 1, &verdict);
+        ck_assert_int_eq(verdict, SM_VERDICT_STOOD);
+        sm_id_format(&row.id, id);
+        unsigned found = (unsigned)atoi(
+            sql("SELECT (result IS NOT NULL)::int + 2 * (body IS NOT NULL)::int + 4 * "
+                "(content_type IS NOT NULL)::int + 8 * (error_text IS NOT NULL)::int + 16 * "
+                "(tags IS NOT NULL)::int + 32 * (envelope IS NOT NULL)::int FROM "
+                "stampmill.results WHERE id = '%s'",
+                id));
+        ck_assert_uint_eq(found, shape);
+    }
+    store->ops->close(store);
+}
+END_TEST
+
 START_TEST(the_same_rows_again_stand)
 {
     struct sm_store *store = worker_store();
@@ -241,6 +304,8 @@ int main(void)
 {
     const TTest *const tests[] = {
         every_column_arrives_as_it_was_given,
+        columns_that_differ_within_a_batch_arrive,
+        any_number_of_shapes_works_on_one_connection,
         the_same_rows_again_stand,
         the_rule_holds_for_every_pair_in_both_orders,
         a_row_that_stands_above_leaves_nothing_of_the_one_below,

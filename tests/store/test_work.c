@@ -20,6 +20,7 @@ static struct sm_attempt attempts[MOST];
 static enum fault row_fault[MOST], attempt_fault[MOST];
 static int row_written[MOST], attempt_written[MOST];
 static int row_at[MOST], attempt_at[MOST]; /* the transaction */
+static int killed_alone[MOST];             /* connections that the row alone was lost with */
 static unsigned seed;
 
 static unsigned any(unsigned below)
@@ -40,6 +41,7 @@ static struct sm_batch make_batch(void)
     unsigned ids = 1 + any(MOST / 3), one_in = 1 + any(40);
     memset(row_written, 0, sizeof row_written);
     memset(attempt_written, 0, sizeof attempt_written);
+    memset(killed_alone, 0, sizeof killed_alone);
     for (unsigned i = 0; i < ids; i++) {
         struct sm_id id = {{(unsigned char)i}};
         unsigned kind = any(3), tries = kind == 0 ? 0 : 1 + any(3);
@@ -89,6 +91,14 @@ static void write_range(const struct sm_range *r, int transaction)
     }
 }
 
+static void kill_session(struct sm_work *w)
+{
+    const struct sm_range *r = &w->now;
+    if (r->row_end - r->row == 1 && r->attempt == r->attempt_end)
+        killed_alone[r->row]++;
+    sm_work_killed(w);
+}
+
 static int work_off(struct sm_work *w)
 {
     int steps = 0;
@@ -99,7 +109,7 @@ static int work_off(struct sm_work *w)
         if (worst == FINE)
             write_range(&w->now, steps);
         else if (worst == KILLS)
-            sm_work_killed(w);
+            kill_session(w);
         else
             sm_work_refused(w, "22021", NULL);
     }
@@ -133,6 +143,7 @@ static void ck_batch(struct sm_work *w)
         bool fine = row_fault[i] == FINE;
         faults += !fine;
         ck_assert_int_eq(row_written[i], fine);
+        ck_assert_int_eq(killed_alone[i], row_fault[i] == KILLS ? 10 : 0);
         ck_assert_int_eq(w->verdicts[i], fine ? SM_VERDICT_STOOD : SM_VERDICT_REFUSED);
     }
     for (size_t i = 0; i < batch.attempts_n; i++) {
