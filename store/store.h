@@ -108,8 +108,8 @@ struct sm_store_ops {
     int (*commit_wait)(struct sm_store *store, int64_t wait_us, struct sm_commit_result *result,
                        struct sm_err *err);
 
-    /* Asks the server for a sign of life while no commit is under way, waiting at most `wait_ms`: 0,
-     * or a SERVER code, after which connect must be called. */
+    /* Asks the server for a sign of life while no commit is under way, waiting at most `wait_ms`:
+     * 0, or a SERVER code, after which connect must be called. */
     int (*check)(struct sm_store *store, int wait_ms, struct sm_err *err);
 
     /* Closes and frees. */
