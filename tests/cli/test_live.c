@@ -158,10 +158,10 @@ START_TEST(a_durable_job_runs_and_is_shown_while_it_waits_in_the_outbox)
 {
     expect("id=$(" SQL
            "\"SELECT stampmill.enqueue('default', 'debug.echo', '{\\\"a\\\": 1}')\") && "
-           "@ job wait $id --timeout 30s",
+           "stampmill job wait $id --timeout 30s",
            0, "\"result\":{\"a\": 1}");
     expect("id=$(" SQL "\"SELECT stampmill.enqueue('default', 'debug.echo', run_at => now() + "
-           "interval '1 day')\") && @ job show $id && @ job retry $id 2>&1",
+           "interval '1 day')\") && stampmill job show $id && stampmill job retry $id 2>&1",
            3, "\"state\":\"outbox\"");
 }
 END_TEST
@@ -169,10 +169,12 @@ END_TEST
 START_TEST(a_dead_job_is_found_retried_and_shows_the_errors_of_both_lives)
 {
     struct said *said = expect(
-        "id=$(@ job add debug.fail -a '{\"how\":\"permanent\",\"message\":\"first error\"}'); "
-        "@ job wait $id >/dev/null; @ job ls --state dead --type debug.fail -n 1; @ job retry $id "
-        "--args '{\"how\":\"permanent\",\"message\":\"second error\"}'; @ job wait $id "
-        "--timeout 30s >/dev/null; @ job show $id; echo; echo id=$id",
+        "id=$(stampmill job add debug.fail -a '{\"how\":\"permanent\",\"message\":\"first "
+        "error\"}'); "
+        "stampmill job wait $id >/dev/null; stampmill job ls --state dead --type debug.fail -n 1; "
+        "stampmill job retry $id "
+        "--args '{\"how\":\"permanent\",\"message\":\"second error\"}'; stampmill job wait $id "
+        "--timeout 30s >/dev/null; stampmill job show $id; echo; echo id=$id",
         0, "\"life\":2");
     ck_assert_ptr_nonnull(strstr(said->out, "\"error_text\":\"second error\""));
     ck_assert_ptr_nonnull(strstr(said->out, "{\"life\":1,\"attempt\":1,\"error_code\":\"failed\","
@@ -180,10 +182,11 @@ START_TEST(a_dead_job_is_found_retried_and_shows_the_errors_of_both_lives)
     ck_assert_ptr_nonnull(strstr(said->out, "{\"life\":2,\"attempt\":1,\"error_code\":\"failed\","
                                             "\"error_text\":\"second error\""));
     char line[200];
-    snprintf(line, sizeof line,
-             "%s; @ job retry $id -a '{\"how\":\"permanent\",\"on_attempts\":[]}' -o table; "
-             "@ job wait $id --timeout 30s",
-             strstr(said->out, "id="));
+    snprintf(
+        line, sizeof line,
+        "%s; stampmill job retry $id -a '{\"how\":\"permanent\",\"on_attempts\":[]}' -o table; "
+        "stampmill job wait $id --timeout 30s",
+        strstr(said->out, "id="));
     line[strcspn(line, "\n")] = ' ';
     expect(line, 0, "\"state\":\"succeeded\"");
 }
@@ -191,21 +194,23 @@ END_TEST
 
 START_TEST(what_cannot_be_retried_is_3_or_4_or_2_and_says_why)
 {
-    expect(
-        "id=$(@ job add debug.noop); @ job wait $id --timeout 30s >/dev/null; @ job retry $id 2>&1",
-        3, "has succeeded, and a result never changes");
-    expect("@ job retry 01930000-0000-7000-8000-000000000000 2>&1", 4,
+    expect("id=$(stampmill job add debug.noop); stampmill job wait $id --timeout 30s >/dev/null; "
+           "stampmill job retry $id 2>&1",
+           3, "has succeeded, and a result never changes");
+    expect("stampmill job retry 01930000-0000-7000-8000-000000000000 2>&1", 4,
            "no job by this id has ended");
-    expect("id=$(@ job add debug.fail -a '{\"how\":\"permanent\"}'); @ job wait $id >/dev/null; "
-           "@ job retry $id -a '{\"hwo\":1}' 2>&1",
+    expect("id=$(stampmill job add debug.fail -a '{\"how\":\"permanent\"}'); stampmill job wait "
+           "$id >/dev/null; "
+           "stampmill job retry $id -a '{\"hwo\":1}' 2>&1",
            2, "did you mean \"how\"?");
-    expect("id=$(" SQL "'SELECT gen_random_uuid()'); " SQL
-           "\"INSERT INTO stampmill.results (id, enqueued_at, finished_at, cpu_us, life, attempt, "
-           "state, queue, type, worker, envelope) VALUES ('$id', now(), now(), 0, 1, 1, 'dead', "
-           "'q', 't', 'w', '\\x82ab785f696e7075745f63757401a17601')\"; @ job retry $id 2>&1",
-           3, "over 1 MiB");
-    expect("@ job ls --state succeeded 2>&1", 2, "expected dead, cancelled or waiting");
-    expect("@ job ls --limit 0 2>&1", 2, "--limit");
+    expect(
+        "id=$(" SQL "'SELECT gen_random_uuid()'); " SQL
+        "\"INSERT INTO stampmill.results (id, enqueued_at, finished_at, cpu_us, life, attempt, "
+        "state, queue, type, worker, envelope) VALUES ('$id', now(), now(), 0, 1, 1, 'dead', "
+        "'q', 't', 'w', '\\x82ab785f696e7075745f63757401a17601')\"; stampmill job retry $id 2>&1",
+        3, "over 1 MiB");
+    expect("stampmill job ls --state succeeded 2>&1", 2, "expected dead, cancelled or waiting");
+    expect("stampmill job ls --limit 0 2>&1", 2, "--limit");
 }
 END_TEST
 
