@@ -112,17 +112,28 @@ bool sm_csv_blank(const struct sm_csv *csv)
     return csv->fields == 1 && csv->ends[0] == csv->start;
 }
 
-/* `text` with each doubled quote made one. The scratch holds a whole record, so it never runs out.
- */
+/* Room for n more unescaped bytes. One field may be asked for many times in a record, so the
+ * record's size is no bound. What was handed out stays where it is, in the run's arena; the block
+ * doubles, so that all that is ever taken is a few times what one record needs. */
+static int scratch_room(struct sm_csv *csv, size_t n)
+{
+    if (n <= csv->scratch_size - csv->scratch_used)
+        return 0;
+    size_t size = 2 * (csv->scratch_used + n);
+    csv->scratch_size = csv->scratch_used = 0;
+    csv->scratch = sm_run_alloc(csv->run, size);
+    if (csv->scratch == NULL)
+        return SM_E_TOO_LARGE;
+    csv->scratch_size = size;
+    return 0;
+}
+
+/* `text` with each doubled quote made one. */
 static int unescape(struct sm_csv *csv, struct sm_text_view *text)
 {
-    size_t record = csv->ends[csv->fields - 1] - csv->start;
-    if (csv->scratch_used == 0 && record > csv->scratch_size) {
-        csv->scratch = sm_run_alloc(csv->run, 2 * record);
-        if (csv->scratch == NULL)
-            return SM_E_TOO_LARGE;
-        csv->scratch_size = 2 * record;
-    }
+    int code = scratch_room(csv, text->n);
+    if (code != 0)
+        return code;
     char *out = csv->scratch + csv->scratch_used;
     size_t n = 0;
     for (size_t i = 0; i < text->n; i++) {

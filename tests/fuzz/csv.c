@@ -121,7 +121,8 @@ static void check_csv(const struct sm_run_out *out)
 }
 
 #define TYPED                                                                                      \
-    "\"columns\":[{\"name\":\"a\",\"index\":1,\"type\":\"int\"},{\"name\":\"b\",\"index\":2,"      \
+    "\"columns\":[{\"name\":\"x\",\"index\":1},{\"name\":\"y\",\"index\":1},{\"name\":\"z\","      \
+    "\"index\":1},{\"name\":\"a\",\"index\":1,\"type\":\"int\"},{\"name\":\"b\",\"index\":2,"      \
     "\"type\":\"float\"},{\"name\":\"c\",\"index\":1,\"type\":\"timestamp\"},{\"name\":\"d\","     \
     "\"index\":2,\"type\":\"decimal\"},{\"name\":\"e\",\"index\":1,\"type\":\"date\"}]"
 

@@ -106,6 +106,22 @@ START_TEST(without_a_header_columns_are_numbered_or_taken_in_turn)
 }
 END_TEST
 
+START_TEST(one_quoted_field_may_feed_many_columns)
+{
+    char args[4096], input[2100], *at = args + sprintf(args, "{\"header\":false,\"columns\":[");
+    memset(input, 'x', sizeof input);
+    memcpy(input, "\"\"\"", 3);
+    memcpy(input + sizeof input - 4, "\",y", 4);
+    for (int i = 0; i < 60; i++)
+        at += sprintf(at, "%s{\"name\":\"c%d\",\"index\":1}", i == 0 ? "" : ",", i);
+    strcpy(at, "],\"output\":\"msgpack\"}");
+    struct ran ran = run_named("parse.csv", plain, args, input, sizeof input);
+    ck_assert_msg(ran.code == 0, "%s", ran.error);
+    ck_assert_uint_gt(ran.body_size, 60 * 2000);
+    ran_free(&ran);
+}
+END_TEST
+
 START_TEST(columns_are_found_by_name_renamed_typed_and_nulled)
 {
     static const char args[] =
@@ -447,6 +463,7 @@ int main(void)
         {empty_inputs_and_headers_alone_have_no_rows, 0},
         {blank_lines_are_rows_only_where_there_is_one_column, 0},
         {without_a_header_columns_are_numbered_or_taken_in_turn, 0},
+        {one_quoted_field_may_feed_many_columns, 0},
         {columns_are_found_by_name_renamed_typed_and_nulled, 0},
         {delimiters_and_quotes_can_be_chosen, 0}, {every_output_holds_the_same_rows, 0},
         {json_escapes_what_must_be_escaped_at_every_place_in_a_text, 0},
