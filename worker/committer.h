@@ -22,7 +22,7 @@ struct sm_committer {
     size_t batch_n;
     bool under_way;
     int64_t began_us;
-    int64_t checked_us; /* monotonic time of PostgreSQL's last sign of life */
+    int64_t checked_us;        /* monotonic time of PostgreSQL's last sign of life */
     uint32_t stored[SM_SLOTS]; /* STORED, waiting for their settle */
     size_t stored_n;
     uint32_t parking[SM_SLOTS]; /* DONE, their attempt committed, waiting to be parked */
