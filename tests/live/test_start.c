@@ -183,9 +183,9 @@ START_TEST(start_wait_waits_longer_than_a_lease_and_then_works)
     struct sm_job_row row;
     kill(rig_servers.redis_pid, SIGKILL);
     kill(rig_servers.pg_pid, SIGQUIT);
-    pid_t daemon = rig_daemon("--start.wait", "--lease=2s", NULL);
+    pid_t daemon = rig_daemon("--start.wait", RIG_SANITIZED ? "--lease=5s" : "--lease=2s", NULL);
     rig_log_wait("waiting for a server");
-    poll(NULL, 0, 2500);
+    poll(NULL, 0, RIG_SANITIZED ? 5500 : 2500);
     rig_restart();
     rig_log_wait("worker started");
     struct sm_reader *reader = rig_reader();
