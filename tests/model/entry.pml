@@ -161,7 +161,7 @@ inline do_park(who, expected, new, d)
             in_later = true;
             due = d;
             attempts = new;
-            assert(attempts <= failures);
+            assert(attempts <= failures); /* a fault costs no attempt */
             answer = YES
         fi
     fi
@@ -257,7 +257,7 @@ inline intake(p)
 {
     missed[p] = false;
     if
-    :: slot[p] != EMPTY -> assert(faults < FAULTS)
+    :: slot[p] != EMPTY -> assert(faults < FAULTS) /* without a fault nothing is taken in twice */
     :: else ->
         doubt[p] = false;
         holder[p] = name[p];
@@ -399,17 +399,24 @@ end:
     :: atomic { slot[p] == DONE_OK && !away[p] -> do_settle(MAY_HAVE_TRIES(p)); slot[p] = STORED_OK }
     :: atomic { slot[p] == STORED_OK -> write_row(1, SUCCEEDED); empty_slot(p) }
 #else
-    :: atomic { slot[p] == DONE_OK -> SAY("%d: commits a success\n", holder[p]); write_row(1, SUCCEEDED); slot[p] = STORED_OK }
+    :: atomic {
+        slot[p] == DONE_OK ->
+        SAY("%d: commits a success\n", holder[p]);
+        write_row(1, SUCCEEDED); slot[p] = STORED_OK
+       }
     :: atomic {
         slot[p] == STORED_OK && !away[p] ->
         if
         :: do_settle(MAY_HAVE_TRIES(p)); empty_slot(p)
-        :: faults > 0 -> faults--; SAY("%d: answer to settle lost\n", holder[p]); do_settle(MAY_HAVE_TRIES(p)) /* the answer is lost: once more */
-        :: faults > 0 && MAY_HAVE_TRIES(p) -> faults--; SAY("%d: settle cut after HDEL\n", holder[p]); forget() /* cut after HDEL */
+        :: faults > 0 ->
+            faults--; SAY("%d: answer to settle lost\n", holder[p]); do_settle(MAY_HAVE_TRIES(p))
+        :: faults > 0 && MAY_HAVE_TRIES(p) ->
+            faults--; SAY("%d: settle cut after HDEL\n", holder[p]); forget()
 #ifdef MUTANT_XACK_FIRST
-        :: faults > 0 -> faults--; SAY("%d: settle cut after XACK\n", holder[p]); owner = NOBODY /* cut after XACK */
+        :: faults > 0 -> faults--; SAY("%d: settle cut after XACK\n", holder[p]); owner = NOBODY
 #else
-        :: faults > 0 -> faults--; SAY("%d: settle cut after XDEL\n", holder[p]); drop_tries(MAY_HAVE_TRIES(p)); xdel() /* cut after XDEL */
+        :: faults > 0 ->
+            faults--; SAY("%d: settle cut after XDEL\n", holder[p]); drop_tries(MAY_HAVE_TRIES(p)); xdel()
 #endif
         :: CAN_BE_LATE -> send_late(SETTLE, holder[p], MAY_HAVE_TRIES(p), 0, 0)
         fi
@@ -426,11 +433,17 @@ end:
         :: !OWNED(p) -> empty_slot(p)
         fi
        }
-    :: atomic { slot[p] == OWNED_BURY -> SAY("%d: commits a burial\n", holder[p]); assert(!stale[p]); write_row(1, DEAD); slot[p] = STORED_BURIED }
+    :: atomic {
+        slot[p] == OWNED_BURY ->
+        SAY("%d: commits a burial\n", holder[p]);
+        assert(!stale[p]); /* a stale failure has no effect */
+        write_row(1, DEAD);
+        slot[p] = STORED_BURIED
+       }
     :: atomic {
         slot[p] == OWNED_FAIL ->
         SAY("%d: commits a failed attempt\n", holder[p]);
-        assert(!stale[p]);
+        assert(!stale[p]); /* a stale failure has no effect */
         slot[p] = TO_PARK; park_attempts[p] = got_attempts[p] + 1; park_due[p] = clock + 1
        }
     /* what is not due yet, what failed and may be tried again, what the handler wants later */
@@ -629,11 +642,14 @@ end:
 
 #define RUNS_UNOWNED(p) (slot[p] == RUNNING && !away[p] && owner != holder[p] && !doubt[p] && !ENDED)
 
-/* No living worker loses an entry that it runs; what ran on through an absence is not its own any more. */
+/* What ran on through an absence is not its own any more. */
 active proctype taken()
 {
 end:
-    atomic { (RUNS_UNOWNED(0) || RUNS_UNOWNED(1)) && !ROLLED_BACK -> assert(false) }
+    atomic {
+        (RUNS_UNOWNED(0) || RUNS_UNOWNED(1)) && !ROLLED_BACK ->
+        assert(false) /* no living worker loses an entry that it runs */
+    }
 }
 
 /* When nothing more can happen: the job has ended, and Redis holds nothing of it. */
@@ -642,10 +658,11 @@ active proctype quiet()
 end:
     atomic {
         timeout ->
-        assert(!(body && delivered && owner == NOBODY)); /* a body that nobody owns */
-        assert(TERMINAL);
-        assert(!body && owner == NOBODY);
-        assert(attempts == 0 && releases == 0 && !in_later)
+        assert(!(body && delivered && owner == NOBODY)); /* no body that nobody owns, for ever */
+        assert(TERMINAL);                                /* the job ends */
+        assert(!body && owner == NOBODY);                /* and its entry is gone */
+        assert(attempts == 0 && releases == 0 && !in_later); /* with all that Redis held of it */
+        skip
     }
 }
 

@@ -190,15 +190,34 @@ active proctype redis()
 {
 end:
     do
-    :: atomic { !stalled && beat == SENT -> SAY("Redis: beat\n"); do_beat(); beat = DONE; if :: !stopped -> beat_answered() :: stopped fi }
-    :: atomic { !stalled && look == SENT -> SAY("Redis: the judge looks, old %d, same %d\n", OLD, same); do_look(); look = DONE; if :: !judge_stopped -> look_answered() :: judge_stopped fi }
-    :: atomic { !stalled && reclaim == SENT && !(beat == SENT && beat_age > reclaim_age) -> do_reclaim(reclaim_match); reclaim = NOT; reclaim_match = false }
+    :: atomic {
+        !stalled && beat == SENT ->
+        SAY("Redis: beat\n");
+        do_beat(); beat = DONE; if :: !stopped -> beat_answered() :: stopped fi
+       }
+    :: atomic {
+        !stalled && look == SENT ->
+        SAY("Redis: the judge looks, old %d, same %d\n", OLD, same);
+        do_look(); look = DONE; if :: !judge_stopped -> look_answered() :: judge_stopped fi
+       }
+    :: atomic {
+        !stalled && reclaim == SENT && !(beat == SENT && beat_age > reclaim_age) ->
+        do_reclaim(reclaim_match); reclaim = NOT; reclaim_match = false
+       }
     :: atomic { !stalled && late_beat -> SAY("Redis: a late beat\n"); late_beat = false; do_beat() }
     :: atomic { late_beat -> late_beat = false }
-    :: atomic { !stalled && late_reclaim -> SAY("Redis: a late reclaim\n"); late_reclaim = false; do_reclaim(late_match); late_match = false }
+    :: atomic {
+        !stalled && late_reclaim ->
+        SAY("Redis: a late reclaim\n");
+        late_reclaim = false; do_reclaim(late_match); late_match = false
+       }
     :: atomic { !stalled && faults > 0 && !WAITED -> SAY("Redis stalls\n"); faults--; stalled = true }
     :: atomic { stalled -> SAY("Redis goes on\n"); stalled = false }
-    :: atomic { faults > 0 && !gone -> SAY("Redis's clock jumps ahead\n"); faults--; score_ahead = false; score_age = LEASE }
+    :: atomic {
+        faults > 0 && !gone ->
+        SAY("Redis's clock jumps ahead\n");
+        faults--; score_ahead = false; score_age = LEASE
+       }
     :: atomic { faults > 0 -> SAY("Redis's clock is set back\n"); faults--; score_ahead = true; score_age = 0 }
     od
 }
@@ -222,11 +241,23 @@ end:
     do
     :: atomic { !gone && !stopped && beat == NOT && !sent && wait_left == 0 -> beat = SENT; sent = true }
     :: atomic { !gone && !stopped && beat == DONE -> beat_answered() }
-    :: atomic { !gone && !stopped && beat != NOT && beat_age >= READ_TIMEOUT -> SAY("worker: no answer\n"); disconnect() }
-    :: atomic { !gone && !stopped && beat != NOT && faults > 0 -> SAY("worker: connection broken\n"); faults--; own_fault = true; disconnect() }
+    :: atomic {
+        !gone && !stopped && beat != NOT && beat_age >= READ_TIMEOUT ->
+        SAY("worker: no answer\n");
+        disconnect()
+       }
+    :: atomic {
+        !gone && !stopped && beat != NOT && faults > 0 ->
+        SAY("worker: connection broken\n");
+        faults--; own_fault = true; disconnect()
+       }
 
     /* starts its job, if it relies on its lease */
-    :: atomic { !gone && !stopped && !started && !looked && age < TRUST -> SAY("worker: looks, age %d\n", age); looked = true; stopped_since_look = false }
+    :: atomic {
+        !gone && !stopped && !started && !looked && age < TRUST ->
+        SAY("worker: looks, age %d\n", age);
+        looked = true; stopped_since_look = false
+       }
     :: atomic {
         !gone && !stopped && looked ->
         SAY("worker: starts the job, age %d\n", age);
@@ -238,7 +269,11 @@ end:
     :: atomic { !gone && !stopped && LAPSED -> leave() }
 
     /* faults */
-    :: atomic { !gone && !stopped && faults > 0 -> SAY("worker: stopped\n"); faults--; stopped = true; stopped_since_look = true; own_fault = true }
+    :: atomic {
+        !gone && !stopped && faults > 0 ->
+        SAY("worker: stopped\n");
+        faults--; stopped = true; stopped_since_look = true; own_fault = true
+       }
     :: atomic { stopped -> SAY("worker: goes on\n"); stopped = false }
     :: atomic { stopped && !gone -> SAY("worker: dies\n"); leave(); stopped = false }
     od
@@ -250,7 +285,10 @@ active proctype judge()
 {
 end:
     do
-    :: atomic { !judge_stopped && look == NOT && !asked && judge_wait == 0 && reclaim == NOT -> look = SENT; asked = true }
+    :: atomic {
+        !judge_stopped && look == NOT && !asked && judge_wait == 0 && reclaim == NOT ->
+        look = SENT; asked = true
+       }
     :: atomic { !judge_stopped && look == DONE -> look_answered() }
     :: atomic {
         !judge_stopped && (look_cmd_age >= READ_TIMEOUT || reclaim_age >= READ_TIMEOUT) ->

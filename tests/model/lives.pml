@@ -136,7 +136,7 @@ end:
        }
     :: atomic {
         step == 4 ->
-        assert(TERMINAL || row_life > life);
+        assert(TERMINAL || row_life > life); /* no settle before its commit */
         if
         :: outcome == SUCCEEDED || owner[mine] == 1 + me -> settle(mine)
         :: else
@@ -290,11 +290,11 @@ proctype quiet()
 end:
     atomic {
         timeout ->
-        assert(TERMINAL);
-        assert(row == SUCCEEDED || row_life == last_life); /* the life that was promised has ended */
-        assert(row != CANCELLED || row_life <= cancelled_life);
-        assert(outbox == ABSENT);
-        for (i : 0 .. ENTRIES - 1) { assert(!alive[i]) }
+        assert(TERMINAL);                                      /* the job ends */
+        assert(row == SUCCEEDED || row_life == last_life);     /* the life that was promised has ended */
+        assert(row != CANCELLED || row_life <= cancelled_life); /* a request ends no later life */
+        assert(outbox == ABSENT);                              /* the outbox is empty */
+        for (i : 0 .. ENTRIES - 1) { assert(!alive[i]) /* every entry is settled */ }
     }
 }
 

@@ -59,7 +59,6 @@ byte late_life;
 byte faults = FAULTS;
 bool ended_noted;            /* by a committer, for the mover */
 bool cancelled;              /* ghost: the operator has his answer */
-bool settled[ENTRIES + 1];   /* ghost: in this run */
 
 inline xadd(l)
 {
@@ -124,8 +123,7 @@ end:
        }
     :: atomic {
         step == 3 ->
-        assert(TERMINAL || row_life > life_of[mine]);
-        settled[mine] = settled[mine] || alive[mine];
+        assert(TERMINAL || row_life > life_of[mine]); /* no settle before its commit */
         alive[mine] = false;
         busy[mine] = 0;
         idle()
@@ -209,7 +207,10 @@ end:
         entry = outbox_entry; seen_run = run_id;
         had_ended = ENDED
        }
-    :: atomic { entry != 0 && seen_run != run_id -> entry = 0; seen_run = 0; asked = false; is_alive = false; had_ended = false }
+    :: atomic {
+        entry != 0 && seen_run != run_id ->
+        entry = 0; seen_run = 0; asked = false; is_alive = false; had_ended = false
+       }
 #ifdef MUTANT_RECONCILER_BY_AGE
     :: atomic { entry != 0 && !asked && seen_run == run_id -> asked = true }
 #else
@@ -279,9 +280,7 @@ end:
 inline new_run()
 {
     run_id++;
-    late_run = 0; late_life = 0; /* old connections are gone */
-    for (i : 1 .. ENTRIES) { settled[i] = false }
-    i = 0
+    late_run = 0; late_life = 0 /* old connections are gone */
 }
 
 proctype redis()
@@ -305,6 +304,7 @@ end:
         SAY("Redis comes back as it was\n");
         faults--;
         for (i : 1 .. ENTRIES) { alive[i] = was_alive[i] }
+        i = 0;
 #ifdef MUTANT_CANCEL_ONLY_IN_REDIS
         cancel_asked = was_asked;
 #endif
@@ -315,6 +315,7 @@ end:
         SAY("Redis is wiped\n");
         faults--;
         for (i : 1 .. ENTRIES) { alive[i] = false }
+        i = 0;
         new_run()
        }
 #ifdef SAMPLE
@@ -337,10 +338,10 @@ proctype quiet()
 end:
     atomic {
         timeout ->
-        assert(TERMINAL);
-        for (i : 1 .. ENTRIES) { assert(!alive[i]) }
+        assert(TERMINAL);                                  /* the job ends */
+        for (i : 1 .. ENTRIES) { assert(!alive[i]) /* every entry is settled */ }
 #ifdef SAMPLE
-        assert(outbox == ABSENT)
+        assert(outbox == ABSENT)                           /* the outbox is empty */
 #else
         assert(outbox == ABSENT || outbox == IN_REDIS) /* asked after when there is evidence again */
 #endif
