@@ -375,7 +375,7 @@ end:
     /* run */
     :: atomic {
         slot[p] == READY && !away[p] ->
-        assert(owner == holder[p] || ENDED || ROLLED_BACK); /* starts nothing it no longer owns */
+        assert(owner == holder[p] || ENDED || ROLLED_BACK); /* a worker starts nothing it no longer owns */
         SAY("%d: starts it\n", holder[p]);
         slot[p] = RUNNING
        }
@@ -660,8 +660,8 @@ end:
         timeout ->
         assert(!(body && delivered && owner == NOBODY)); /* no body that nobody owns, for ever */
         assert(TERMINAL);                                /* the job ends */
-        assert(!body && owner == NOBODY);                /* and its entry is gone */
-        assert(attempts == 0 && releases == 0 && !in_later); /* with all that Redis held of it */
+        assert(!body && owner == NOBODY);                /* its entry goes */
+        assert(attempts == 0 && releases == 0 && !in_later); /* Redis holds nothing of it */
         skip
     }
 }

@@ -176,7 +176,7 @@ inline do_reclaim(match)
     :: match ->
 #endif
         SAY("Redis: the entry is taken\n");
-        assert(gone || age >= LEASE); /* its lease has passed, by its own clock */
+        assert(gone || age >= LEASE); /* no worker is judged before its lease has passed by its own clock */
         assert(gone || own_fault);    /* a Redis that was away, or whose clock jumped, kills nobody */
         owned = false
     :: else
@@ -261,7 +261,7 @@ end:
     :: atomic {
         !gone && !stopped && looked ->
         SAY("worker: starts the job, age %d\n", age);
-        assert(owned || stopped_since_look); /* starts nothing it no longer owns */
+        assert(owned || stopped_since_look); /* a worker starts nothing it no longer owns */
         looked = false;
         look_age = 0;
         started = true

@@ -28,8 +28,8 @@ inline write_row(l, s)
 {
     if
     :: STANDS(l, s) ->
-        assert(row != SUCCEEDED);                     /* never changes */
-        assert((s) == SUCCEEDED || (l) >= row_life);  /* an earlier life has no say */
+        assert(row != SUCCEEDED);                    /* a succeeded row never changes */
+        assert((s) == SUCCEEDED || (l) >= row_life); /* an earlier life has no say */
         row = s;
         row_life = l
     :: else
