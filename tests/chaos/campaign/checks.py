@@ -23,6 +23,7 @@ class Evidence:
         pg.close()
         self.jobs = [job for producer in world.producers for job in producer.jobs]
         self.ids = self._ids()
+        self.kept = world.servers.enqueued() if world.losses else set()
 
     def _ids(self):
         """Which ids a job's rows may have: its own, or one derived from each of its entries."""
@@ -42,9 +43,14 @@ class Evidence:
         return next((self.rows[name] for name in self.derived(job) if name in self.rows), None)
 
     def lost_by_redis(self, job, acked=None):
-        """Every acknowledgement it had (or this one) fell into a window that Redis lost."""
-        return not job.durable and bool(job.acked) and all(
-            self.fell_into_loss(at) for at in (job.acked if acked is None else [acked]))
+        """Every acknowledgement it had (or this one) fell into a window in which Redis may lose what it acknowledged, and
+        its file does not have the entry. A wipe loses what is in the file."""
+        pairs = [(at, entry) for at, entry in zip(job.acked, job.entries) if acked is None or at == acked]
+        return not job.durable and bool(pairs) and all(
+            self.fell_into_loss(at) and (self.was_wiped(at) or (job.queue, entry) not in self.kept) for at, entry in pairs)
+
+    def was_wiped(self, at):
+        return any(begin == 0 and at <= end for begin, end in self.world.losses)
 
     def fell_into_loss(self, at):
         return any(begin <= at <= end for begin, end in self.world.losses)

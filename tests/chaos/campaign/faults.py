@@ -12,6 +12,7 @@ import time
 from .pg import Failed
 from .resp import Refused
 
+EVERYSEC_S = 2.2        # what `appendfsync everysec` may lose, and a little for our own clocks
 REDIS_TROUBLE = ("redis_errors", "jobs_adopted", "jobs_given_up", "producers:unknown")
 POSTGRES_TROUBLE = ("postgres_errors",)
 
@@ -136,12 +137,15 @@ class RedisStop(Fault):
 
 @fault
 class RedisKill(Fault):
-    """SIGKILL, and the same data some time later: what was written is in the page cache."""
+    """SIGKILL, and the same data some time later. What was written is in the page cache; with `appendfsync everysec` the
+    writing itself waits while the disk is slow, for two seconds at most."""
     name, leases, touches = "redis-kill", (0.1, 2.0), frozenset({"redis"})
     signs, outage, weight = REDIS_TROUBLE, "redis", 2.0
 
     def start(self):
         self.world.servers.kill_redis()
+        if self.world.settings.fsync == "everysec":
+            self.world.losses.append((time.time() - EVERYSEC_S, time.time()))
 
     def stop(self):
         self.world.servers.start_redis()

@@ -3,6 +3,7 @@
 Redis and PostgreSQL are started by separate calls, so that one can be started again while the other is left alone.
 """
 import glob
+import mmap
 import os
 import re
 import signal
@@ -87,6 +88,15 @@ class Servers:
 
     def aof(self):
         return sorted(glob.glob(f"{self.dir}/redis/appendonlydir/*.incr.aof"))[-1]
+
+    def enqueued(self):
+        """Queue and id of every XADD in Redis's file: what it cannot have lost."""
+        pattern = rb"XADD\r\n\$\d+\r\nsm:\{([^}]+)\}:jobs\r\n\$\d+\r\n(\d+-\d+)\r\n"
+        found = set()
+        for path in glob.glob(f"{self.dir}/redis/appendonlydir/*.incr.aof"):
+            with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+                found |= {(queue.decode(), entry.decode()) for queue, entry in re.findall(pattern, text)}
+        return found
 
     def stop(self):
         subprocess.run([SCRIPT, "stop", self.dir], check=False)
