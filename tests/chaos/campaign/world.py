@@ -43,7 +43,7 @@ class Settings:
         self.stamps = rng.choice((1, 2, 4))
         self.memory = rng.choice(("64MiB", "128MiB", "512MiB"))
         self.rate = options.rate or rng.choice((400, 1000, 2000))
-        self.rest_first = rng.random() < 0.5    # the living finish before they are told to end
+        self.rest_first = rng.random() < 0.7    # the living finish before they are told to end
         self.most = {"big": rng.choice((0, 4, 12)), "crashes": rng.choice((0, 0, 2)), "leaves": rng.choice((0, 0, 0, 1)),
                      "hangs": rng.choice((0, 0, 2))}
 
@@ -74,7 +74,8 @@ class World:
         self.proxy = self.fleet = self.watch = self.sizes = None
 
     def say(self, text):
-        self.journal.write(f"{time.strftime('%H:%M:%S')}.{int(time.time() * 1000) % 1000:03} {text}\n")
+        now = time.time()
+        self.journal.write(f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now * 1000) % 1000:03} {text}\n")
         if self.options.verbose:
             print(f"  {text}", file=sys.stderr)
 
@@ -251,6 +252,15 @@ class World:
                           ("HGETALL", f"sm:{{{queue}}}:tries"), ("HGETALL", f"sm:{{{queue}}}:meta")):
                 self.say(f"{' '.join(words)}: {redis.pipeline([words])[0]}")
 
+    def keep_stacks(self):
+        """Where every thread of the daemons is, for whoever looks into a drain that does not finish."""
+        for daemon in self.fleet.daemons:
+            pid = daemon.pid()
+            if pid is not None and shutil.which("gdb"):
+                with open(f"{self.folder}/stacks-{daemon.name}", "w") as file:
+                    subprocess.run(["gdb", "-p", str(pid), "-batch", "-ex", "thread apply all backtrace"], stdout=file,
+                                   stderr=subprocess.STDOUT, timeout=60, check=False)
+
     def leftovers(self, redis):
         for queue in self.queues:
             pending = redis.call("XPENDING", f"sm:{{{queue}}}:jobs", "mill")
@@ -296,6 +306,7 @@ class World:
             self.drain()
         except Unfinished as stuck:
             self.say(str(stuck))
+            self.keep_stacks()
             return [f"drain: {stuck}"]
         self.measure()
         violations, evidence = checks.run(self)
