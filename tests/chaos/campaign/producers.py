@@ -112,8 +112,8 @@ class RedisProducer(Producer):
                 self.is_unknown(job)
             else:
                 job.entries.append(reply.decode())
+                self.watch.follow(job, job.entries[-1], len(job.spec[2]))
                 self.was_accepted(job)
-                self.watch.follow(job, job.entries[-1])
 
     def close(self):
         self.redis.close()

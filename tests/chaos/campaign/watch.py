@@ -22,7 +22,7 @@ for i, id in ipairs(ARGV) do
   if #redis.call('XRANGE', KEYS[1], id, id) == 0 then gone[#gone + 1] = i end
 end
 return gone"""
-OLDEST, ANYWHERE, PENDING = 1000, 200, 300
+OLDEST, ANYWHERE, PENDING, LARGE = 1000, 200, 300, 65536
 
 
 class Watch(threading.Thread):
@@ -40,8 +40,10 @@ class Watch(threading.Thread):
         self.ending = threading.Event()
         self.rng = random.Random(1)
 
-    def follow(self, job, entry):
-        self.open[job.queue].append((job, entry))
+    def follow(self, job, entry, size):
+        """Large ones are left out: to ask whether they are there, Redis would copy them each time."""
+        if size < LARGE:
+            self.open[job.queue].append((job, entry))
 
     def run(self):
         while not self.ending.wait(0.1):
