@@ -8,7 +8,7 @@ FEATURES = {
     "guilt": (True, "crashes are charged by evidence"),
     "timeouts": (True, "a handler that does not return ends its attempt, then its daemon"),
     "cancel": (True, "waiting and running jobs are cancelled"),
-    "outbox": (False, "stampmill.enqueue in SQL, relay and reconciler"),
+    "outbox": (True, "stampmill.enqueue in SQL, relay and reconciler"),
     "clock": (True, "jumps of the wall clock"),
 }
 

@@ -187,7 +187,7 @@ class Kind:
 KINDS = (
     Kind(small_echo, 50), Kind(medium_echo, 3), Kind(small_digest, 14), Kind(csv, 9), Kind(noop, 10), Kind(sleep, 3),
     Kind(long_sleep, 0.06), Kind(delayed, 5), Kind(permanent, 1.5), Kind(unknown_type, 0.6), Kind(bad_args, 0.6),
-    Kind(temporary, 3, "retries"), Kind(exhausted, 1, "retries"), Kind(again, 0.5, "retries"), Kind(timed, 0.4, "retries"),
+    Kind(temporary, 3, "retries"), Kind(exhausted, 1, "retries"), Kind(again, 0.5, "retries"), Kind(timed, 2, "retries"),
     Kind(big_digest, 0.15, most="big"), Kind(big_echo, 0.05, most="big"),
     Kind(crash, 0.05, "guilt", "crashes"), Kind(leave, 0.02, "guilt", "leaves"), Kind(hang, 0.05, "timeouts", "hangs"),
 )
