@@ -233,7 +233,7 @@ class RedisReadOnly(Fault):
 class RedisWipe(Fault):
     """FLUSHALL: what was only in Redis is lost, what is durable is brought back."""
     name, leases, touches = "redis-wipe", (0.3, 1.0), frozenset({"redis", "redis group"})
-    signs, loses, feature, weight = ("redis_errors", "redis:NOGROUP", "jobs_given_up"), True, "outbox", 0.4
+    signs, loses, feature, weight = ("redis_errors", "redis:NOGROUP", "jobs_given_up"), True, "outbox", 1.0
     isolates = True
 
     def start(self):
