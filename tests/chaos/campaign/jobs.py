@@ -13,6 +13,7 @@ from .msgpack import pack
 
 ACCEPTED, UNKNOWN, REFUSED = "accepted", "unknown", "refused"
 BIG = 16 << 20
+BACKOFF_MS = 100, 800       # the daemons' own, where a job does not say: the first wait and the longest
 
 
 class Want:
@@ -221,7 +222,7 @@ class Maker:
         job.spec, job.durable = (type_name, args, data, fields), durable
         job.in_ms = fields.get("in_ms", 0)
         if "backoff_ms" in fields:
-            job.backoff = fields["backoff_ms"], fields.get("backoff_max_ms", 3600000)
+            job.backoff = BACKOFF_MS if durable else (fields["backoff_ms"], fields.get("backoff_max_ms", BACKOFF_MS[1]))
         if durable or rng.random() > 0.08:
             job.id = uuid7(rng) if rng.random() < 0.9 else str(uuid.UUID(int=rng.getrandbits(128), version=4))
             if kind.most is None and rng.random() < 0.03:

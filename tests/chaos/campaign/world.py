@@ -15,7 +15,7 @@ from . import checks, figures, history, plan
 from .effects import Effects, risen
 from .faults import FAULTS
 from .fleet import DRAINED, HANDED_BACK, NEVER_RETURNED, UNREACHABLE, Fleet
-from .jobs import Maker
+from .jobs import BACKOFF_MS, Maker
 from .producers import DurableProducer, Operator, RedisProducer
 from .proxy import Proxy
 from .resp import Refused
@@ -95,7 +95,7 @@ class World:
         self.proxy = Proxy(f"{programs}/chaos/chaos_proxy", f"{self.folder}/proxy", self.servers, names)
         flags = ["--lease", f"{settings.lease_ms}ms", "--worker.stamps", str(settings.stamps), "--worker.memory",
                  settings.memory, "--worker.queues", ",".join(self.queues), "--shutdown_timeout", "10s",
-                 "--job.grace", "200ms", "--job.backoff", "100ms", "--job.backoff_max", "800ms"]
+                 "--job.grace", "200ms", "--job.backoff", f"{BACKOFF_MS[0]}ms", "--job.backoff_max", f"{BACKOFF_MS[1]}ms"]
         self.fleet = Fleet(programs, self.folder, self.proxy, flags, self.clock, settings.layout)
         self.watch = Watch(self.servers, self.queues, self.fleet)
         self.sizes = Sizes(self.servers)
