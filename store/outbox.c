@@ -35,17 +35,10 @@
 #define SAME                                                                                       \
     "o.id = a.id AND o.life = a.life AND o.entry_ms = a.entry_ms AND o.entry_seq = a.entry_seq"
 
-/* The join compares lives: a retry may have put another in its place since this statement's
- * snapshot. */
 static const char take_sql[] =
-    "WITH due AS MATERIALIZED (SELECT id, life, due_at, bytes FROM stampmill.outbox WHERE epoch IS "
-    "NULL AND due_at <= now() + interval '1 minute' AND queue <> ALL($3::text[]) ORDER BY due_at, "
-    "id LIMIT $1 FOR UPDATE SKIP LOCKED), fit AS (SELECT id, life, due_at, sum(bytes) OVER (ORDER "
-    "BY due_at, id) - bytes AS before FROM due) SELECT id, life, coalesce(max_attempts, 0), "
-    "floor(extract(epoch FROM created_at) * 1000)::int8, CASE WHEN o.due_at > now() THEN "
-    "ceil(extract(epoch FROM o.due_at) * 1000)::int8 ELSE 0 END, queue, type, args::text, "
-    "tags::text, input, envelope FROM fit JOIN stampmill.outbox AS o USING (id, life) WHERE before "
-    "< $2 ORDER BY fit.due_at, id";
+    "SELECT id, life, coalesce(max_attempts, 0), floor(extract(epoch FROM created_at) * "
+    "1000)::int8, CASE WHEN due_at > now() THEN ceil(extract(epoch FROM due_at) * 1000)::int8 ELSE "
+    "0 END, queue, type, args, tags, input, envelope FROM stampmill.take_due($1, $2, $3)";
 static const char mark_sql[] =
     "UPDATE stampmill.outbox AS o SET epoch = a.epoch, entry_ms = a.entry_ms, entry_seq = "
     "a.entry_seq, asked_at = now() FROM unnest($1::uuid[], $2::int4[], $3::int8[], $4::int8[], "
@@ -75,8 +68,7 @@ static const char epochs_sql[] =
     "LATERAL (SELECT FROM stampmill.outbox AS o WHERE o.epoch = e.epoch LIMIT 1) AS any_row "
     "ORDER BY e.epoch LIMIT $1";
 static const char relayed_sql[] =
-    "SELECT id, life, entry_ms, entry_seq, bytes FROM stampmill.outbox WHERE epoch = $1 AND "
-    "asked_at <= now() - $2 * interval '1 millisecond' ORDER BY asked_at LIMIT $3";
+    "SELECT id, life, entry_ms, entry_seq, bytes FROM stampmill.silent_rows($1, $2, $3)";
 /* Those that another has followed for a day and that no row is in. */
 static const char forget_sql[] =
     "DELETE FROM stampmill.epochs AS e WHERE EXISTS (SELECT FROM stampmill.epochs AS n WHERE "

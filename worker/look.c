@@ -17,6 +17,7 @@
 #define SILENCE_MS 3600000
 #define SAMPLE_MS 5000
 #define EPOCHS_MOST 64
+#define PORTIONS_MOST 8      /* of one epoch in one step */
 #define ASK_BYTES (1u << 20) /* a waiting entry is read inside Redis to see that it is there */
 
 /* How many of the rows go into one question. */
@@ -101,16 +102,13 @@ static void doubt(struct sm_mover_state *m, const struct sm_outbox_epoch *e, str
         sm_mover_postgres_failed(m, "outbox: noting a doubt failed", &err);
 }
 
-/* One step over one epoch; true when there may be more to ask. */
-static bool look_at(struct sm_mover_state *m, const struct sm_outbox_epoch *e)
+/* Asks after up to SM_RELAY_ASK_MOST rows of an epoch; true when there may be more. */
+static bool ask_some(struct sm_mover_state *m, const struct sm_outbox_epoch *e,
+                     struct sm_place *place, bool current)
 {
     struct sm_outbox_mark rows[SM_RELAY_ASK_MOST];
     size_t n = 0, living;
     uint64_t anew = 0;
-    struct sm_place *place = sm_mover_place(m, e->queue, true);
-    if (place == NULL)
-        return false;
-    bool current = place->epoch == e->epoch && !e->doubted;
     if (!read_rows(m, e, current, rows, &n) || n == 0 || !ask(m, e->queue, rows, n, &living) ||
         !conclude(m, rows, living, n, place->epoch, &anew))
         return false;
@@ -119,6 +117,19 @@ static bool look_at(struct sm_mover_state *m, const struct sm_outbox_epoch *e)
     if (current && anew > 0)
         doubt(m, e, place);
     return n == SM_RELAY_ASK_MOST || (current && anew > 0);
+}
+
+/* One step over one epoch; true when there may be more to ask. New rows must not wait long for its
+ * end. */
+static bool look_at(struct sm_mover_state *m, const struct sm_outbox_epoch *e)
+{
+    struct sm_place *place = sm_mover_place(m, e->queue, true);
+    if (place == NULL)
+        return false;
+    bool current = place->epoch == e->epoch && !e->doubted, more = true;
+    for (int i = 0; i < PORTIONS_MOST && more && place->stale_us != 0; i++)
+        more = ask_some(m, e, place, current);
+    return more;
 }
 
 bool sm_mover_look(struct sm_mover_state *m)

@@ -207,6 +207,48 @@ $$;
 REVOKE ALL ON FUNCTION stampmill.epoch_of(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION stampmill.epoch_of(text, text, text) TO stampmill_worker;
 
+-- What relays read goes by the two partial indexes, in their order, whatever the statistics say: these change within
+-- seconds from all rows waiting to none, and a plan that sorts a backlog of a million for each batch never ends it.
+
+-- Locks rows that are due within a minute, oldest first: at most `most`, about `budget` bytes and at least one row,
+-- of no queue in `but`. The join compares lives: a retry may have put another in its place since the snapshot.
+CREATE FUNCTION stampmill.take_due(most bigint, budget bigint, but text[])
+RETURNS TABLE (id uuid, life integer, max_attempts integer, created_at timestamptz, due_at timestamptz, queue text, type text,
+               args text, tags text, input bytea, envelope bytea)
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+    WITH due AS MATERIALIZED (
+        SELECT o.id, o.life, o.due_at, o.bytes FROM stampmill.outbox AS o
+        WHERE o.epoch IS NULL AND o.due_at <= now() + interval '1 minute' AND o.queue <> ALL (but)
+        ORDER BY o.due_at, o.id LIMIT most FOR UPDATE SKIP LOCKED
+    ), fit AS (
+        SELECT d.id, d.life, d.due_at, sum(d.bytes) OVER (ORDER BY d.due_at, d.id) - d.bytes AS before FROM due AS d
+    )
+    SELECT o.id, o.life, o.max_attempts, o.created_at, o.due_at, o.queue, o.type, o.args::text, o.tags::text, o.input,
+           o.envelope
+    FROM fit AS f JOIN stampmill.outbox AS o ON o.id = f.id AND o.life = f.life
+    WHERE f.before < budget ORDER BY f.due_at, f.id
+$$;
+REVOKE ALL ON FUNCTION stampmill.take_due(bigint, bigint, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION stampmill.take_due(bigint, bigint, text[]) TO stampmill_worker;
+
+-- Rows of an epoch that were last asked after at least `silent_ms` ago, longest ago first.
+CREATE FUNCTION stampmill.silent_rows(epoch integer, silent_ms bigint, most bigint)
+RETURNS TABLE (id uuid, life integer, entry_ms bigint, entry_seq bigint, bytes integer)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+AS $$
+    SELECT o.id, o.life, o.entry_ms, o.entry_seq, o.bytes FROM stampmill.outbox AS o
+    WHERE o.epoch = silent_rows.epoch AND o.asked_at <= now() - silent_ms * interval '1 millisecond'
+    ORDER BY o.asked_at LIMIT most
+$$;
+REVOKE ALL ON FUNCTION stampmill.silent_rows(integer, bigint, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION stampmill.silent_rows(integer, bigint, bigint) TO stampmill_worker;
+
 COMMENT ON TABLE stampmill.home IS 'The one id by which this database knows its Redis';
 COMMENT ON TABLE stampmill.epochs IS 'Stretches of a queue''s life in Redis over which nothing can have been lost';
 COMMENT ON TABLE stampmill.outbox IS 'Durable jobs that have not ended; written by stampmill.enqueue';
