@@ -43,8 +43,11 @@ static const char mark_sql[] =
     "UPDATE stampmill.outbox AS o SET epoch = a.epoch, entry_ms = a.entry_ms, entry_seq = "
     "a.entry_seq, asked_at = now() FROM unnest($1::uuid[], $2::int4[], $3::int8[], $4::int8[], "
     "$5::int4[]) AS a(id, life, entry_ms, entry_seq, epoch) WHERE o.id = a.id AND o.life = a.life";
-static const char found_sql[] = "UPDATE stampmill.outbox AS o SET epoch = $5, asked_at = now() "
-                                "FROM " MARKS " WHERE " SAME " AND o.epoch IS NOT NULL";
+/* Rows are locked in the order of their ids, as by whoever deletes: unsorted ones deadlock. */
+static const char found_sql[] =
+    "WITH mine AS MATERIALIZED (SELECT o.id FROM stampmill.outbox AS o JOIN " MARKS " ON " SAME
+    " WHERE o.epoch IS NOT NULL ORDER BY o.id FOR UPDATE OF o) UPDATE stampmill.outbox AS o SET "
+    "epoch = $5, asked_at = now() FROM mine AS m WHERE o.id = m.id";
 static const char lost_sql[] =
     "WITH mine AS MATERIALIZED (SELECT o.id, o.life FROM stampmill.outbox AS o JOIN " MARKS
     " ON " SAME " WHERE o.epoch IS NOT NULL ORDER BY o.id FOR UPDATE OF o), "
@@ -66,7 +69,7 @@ static const char ended_sql[] =
 static const char epochs_sql[] =
     "SELECT e.epoch, e.doubted, e.queue, e.incarnation, e.run_id FROM stampmill.epochs AS e, "
     "LATERAL (SELECT FROM stampmill.outbox AS o WHERE o.epoch = e.epoch LIMIT 1) AS any_row "
-    "ORDER BY e.epoch LIMIT $1";
+    "WHERE e.epoch > $2 ORDER BY e.epoch LIMIT $1";
 static const char relayed_sql[] =
     "SELECT id, life, entry_ms, entry_seq, bytes FROM stampmill.silent_rows($1, $2, $3)";
 /* Those that another has followed for a day and that no row is in. */
@@ -403,8 +406,8 @@ static int o_rouse(struct sm_outbox *outbox, struct sm_err *err)
 
 /* ---- asking after -- */
 
-static int o_epochs(struct sm_outbox *outbox, struct sm_outbox_epoch *epochs, size_t room,
-                    size_t *n, struct sm_err *err)
+static int o_epochs(struct sm_outbox *outbox, int32_t after, struct sm_outbox_epoch *epochs,
+                    size_t room, size_t *n, struct sm_err *err)
 {
     struct pg_outbox *o = self(outbox);
     PGresult *result;
@@ -415,6 +418,7 @@ static int o_epochs(struct sm_outbox *outbox, struct sm_outbox_epoch *epochs, si
     if (rc != 0 || !o->looks)
         return rc;
     param_int(o, (int64_t)room);
+    param_int(o, after);
     rc = query(o, epochs_sql, &result, err);
     for (int i = 0; rc == 0 && i < PQntuples(result); i++) {
         struct sm_outbox_epoch *e = &epochs[(*n)++];

@@ -78,9 +78,10 @@ struct sm_outbox_ops {
     /* Awake again: nobody needs to call. */
     int (*rouse)(struct sm_outbox *o, struct sm_err *err);
 
-    /* The epochs that rows are in. None while another daemon is looking after them. */
-    int (*epochs)(struct sm_outbox *o, struct sm_outbox_epoch *epochs, size_t room, size_t *n,
-                  struct sm_err *err);
+    /* The epochs that rows are in, those after number `after` (0: from the first). None while
+     * another daemon is looking after them. */
+    int (*epochs)(struct sm_outbox *o, int32_t after, struct sm_outbox_epoch *epochs, size_t room,
+                  size_t *n, struct sm_err *err);
     /* Rows of an epoch that were last asked after at least `silent_ms` ago, longest ago first. */
     int (*relayed)(struct sm_outbox *o, int32_t epoch, int64_t silent_ms,
                    struct sm_outbox_mark *rows, size_t room, size_t *n, struct sm_err *err);

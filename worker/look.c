@@ -138,11 +138,12 @@ bool sm_mover_look(struct sm_mover_state *m)
     struct sm_err err;
     bool more = false;
     size_t n;
-    if (m->outbox->ops->epochs(m->outbox, epochs, EPOCHS_MOST, &n, &err) != 0) {
+    if (m->outbox->ops->epochs(m->outbox, m->look_after, epochs, EPOCHS_MOST, &n, &err) != 0) {
         sm_mover_postgres_failed(m, "outbox: reading epochs failed", &err);
         return false;
     }
     for (size_t i = 0; i < n && m->postgres.up && m->redis.up; i++)
         more |= look_at(m, &epochs[i]);
-    return more;
+    m->look_after = n == EPOCHS_MOST ? epochs[n - 1].epoch : 0; /* the rest at once */
+    return more || m->look_after != 0;
 }

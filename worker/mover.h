@@ -33,6 +33,7 @@ struct sm_mover_state {
     int said; /* the code that was logged last; 0: all was well since */
 
     int64_t take_us, look_us; /* when next */
+    int32_t look_after;       /* the epoch that was looked at last; 0: from the first */
     bool asleep;              /* PostgreSQL wakes us */
     int restless;             /* how often in a row it could not be */
 

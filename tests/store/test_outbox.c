@@ -183,16 +183,16 @@ START_TEST(one_daemon_looks_at_the_epochs_that_rows_are_in)
     epoch(a, "unused", "run");
     take(a, 10);
     mark(a, epoch(a, "q", "run"));
-    CALL(a, epochs, epochs, 4, &n);
+    CALL(a, epochs, 0, epochs, 4, &n);
     ck_assert_uint_eq(n, 1);
     ck_assert_str_eq(epochs[0].queue, "q");
     ck_assert_str_eq(epochs[0].incarnation, "incarnation");
     ck_assert_str_eq(epochs[0].run_id, "run");
-    CALL(b, epochs, epochs, 4, &n);
+    CALL(b, epochs, 0, epochs, 4, &n);
     ck_assert_uint_eq(n, 0);
     a->ops->close(a);
     for (int i = 0; n == 0 && i < 500; i++) /* the server ends the session when it sees the end */
-        CALL(b, epochs, epochs, 4, &n);
+        CALL(b, epochs, 0, epochs, 4, &n);
     ck_assert_uint_eq(n, 1);
     b->ops->close(b);
 }

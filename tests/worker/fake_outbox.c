@@ -178,7 +178,7 @@ static int o_epoch(struct sm_outbox *outbox, const char *queue, const char *inca
         i++;
     if (i == w->epochs) {
         struct box_epoch *e = &w->epoch[w->epochs++];
-        SM_ASSERT(w->epochs <= 32);
+        SM_ASSERT(w->epochs <= BOX_EPOCHS);
         snprintf(e->queue, sizeof e->queue, "%s", queue);
         snprintf(e->incarnation, sizeof e->incarnation, "%s", incarnation);
         snprintf(e->run_id, sizeof e->run_id, "%s", run_id);
@@ -291,8 +291,8 @@ static int o_rouse(struct sm_outbox *outbox, struct sm_err *err)
     return rc == 0 ? finish(o, late, err) : rc;
 }
 
-static int o_epochs(struct sm_outbox *outbox, struct sm_outbox_epoch *epochs, size_t room,
-                    size_t *n, struct sm_err *err)
+static int o_epochs(struct sm_outbox *outbox, int32_t after, struct sm_outbox_epoch *epochs,
+                    size_t room, size_t *n, struct sm_err *err)
 {
     struct box_outbox *o = box(outbox);
     struct box_world *w = o->world;
@@ -301,7 +301,7 @@ static int o_epochs(struct sm_outbox *outbox, struct sm_outbox_epoch *epochs, si
     int rc = begin(o, &late, err);
     if (rc == 0 && w->looker == NULL)
         w->looker = o;
-    for (size_t e = 0; rc == 0 && w->looker == o && e < w->epochs && *n < room; e++) {
+    for (size_t e = (size_t)after; rc == 0 && w->looker == o && e < w->epochs && *n < room; e++) {
         bool used = false;
         for (size_t i = 0; i < w->rows; i++)
             used |= w->row[i].there && w->row[i].epoch == (int32_t)e + 1;

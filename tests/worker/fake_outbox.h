@@ -10,6 +10,7 @@
 
 #define BOX_ROWS 4096
 #define BOX_ENTRIES 16384
+#define BOX_EPOCHS 512
 
 struct box_row {
     bool there;
@@ -51,7 +52,7 @@ struct box_world {
     size_t entries;
     struct box_result result[BOX_ROWS];
     size_t results;
-    struct box_epoch epoch[32]; /* number - 1 is the index */
+    struct box_epoch epoch[BOX_EPOCHS]; /* number - 1 is the index */
     size_t epochs;
     int incarnation, run; /* of the Redis */
     const char *foreign;  /* the queue that is another database's, or NULL */

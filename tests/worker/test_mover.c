@@ -326,6 +326,22 @@ START_TEST(what_nobody_told_of_is_cleared_after_an_hour_of_silence)
 }
 END_TEST
 
+START_TEST(however_many_queues_there_are_each_is_looked_at)
+{
+    struct rig *r = rig_new();
+    char name[16];
+    for (int i = 0; i < 150; i++) {
+        snprintf(name, sizeof name, "q%d", i);
+        enqueue(r, name, 2);
+    }
+    turn(r, SECOND_US);
+    box_wipe(r->world);
+    turn(r, 20 * SECOND_US);
+    assert_each_alive_once(r);
+    rig_free(r);
+}
+END_TEST
+
 /* ---- lives -- */
 
 START_TEST(a_stale_end_of_an_earlier_life_deletes_nothing_unless_it_succeeded)
@@ -433,6 +449,7 @@ int main(void)
         a_stream_that_is_deleted_without_a_trace_is_found_out_by_samples,
         two_thousand_jobs_that_wait_for_a_day_are_not_enqueued_twice,
         a_result_that_was_committed_before_its_entry_went_is_seen,
+        however_many_queues_there_are_each_is_looked_at,
         what_nobody_told_of_is_cleared_after_an_hour_of_silence,
         a_stale_end_of_an_earlier_life_deletes_nothing_unless_it_succeeded,
         a_retry_while_its_row_is_on_the_road_is_moved_in_its_own_life,
