@@ -98,6 +98,7 @@ static int enter(struct box_world *world, bool *connected, bool down, bool *late
 {
     bool hit = ++world->calls == world->fail_at;
     *late = hit && world->fail_late;
+    world->failed |= hit;
     if (*connected && !down && !(hit && !world->fail_late))
         return 0;
     *connected = false;

@@ -64,6 +64,7 @@ struct box_world {
     int dozes;
     int calls, fail_at;
     bool fail_late;
+    bool failed; /* it has, just now */
     /* called between Redis's answer about entries and what is made of it */
     void (*after_asking)(struct box_world *world);
 };

@@ -15,6 +15,7 @@ struct rig {
     struct sm_options options;
     struct sm_worker w;
     struct sm_mover_state mover[2]; /* two daemons; the second is idle in most tests */
+    bool dies;                      /* the first, where a call fails: another comes in its place */
 };
 
 static struct rig *rig_new(void)
@@ -40,11 +41,27 @@ static void rig_free(struct rig *r)
     free(r);
 }
 
+/* The process has died, with all that it had in memory. */
+static void replace_mover(struct rig *r)
+{
+    struct sm_id forgotten[64];
+    while (sm_ended_take(&r->w.ended, forgotten, 64) > 0)
+        ;
+    sm_mover_free(&r->mover[0]);
+    ck_assert_int_eq(sm_mover_init(&r->mover[0], &r->w, box_outbox(r->world), box_relay(r->world)),
+                     0);
+    r->world->failed = false;
+}
+
 /* Turns the first mover for so long. */
 static void turn(struct rig *r, int64_t us)
 {
-    for (int64_t until = r->world->now_us + us; r->world->now_us < until; r->world->now_us += 20000)
+    for (int64_t until = r->world->now_us + us; r->world->now_us < until;
+         r->world->now_us += 20000) {
         sm_mover_turn(&r->mover[0], 1);
+        if (r->dies && r->world->failed)
+            replace_mover(r);
+    }
 }
 
 /* A worker ends all entries that there are, and tells its mover. */
@@ -387,9 +404,10 @@ END_TEST
 /* ---- any call may fail -- */
 
 /* Jobs are moved, some end, Redis is wiped, the rest end; returns how many calls it took. */
-static int story(int n, bool late)
+static int story(int n, bool late, bool dies)
 {
     struct rig *r = rig_new();
+    r->dies = dies;
     r->world->fail_at = n;
     r->world->fail_late = late;
     enqueue(r, "default", 20);
@@ -408,6 +426,10 @@ static int story(int n, bool late)
                       "call %d failing %s: row %zu is nowhere", n, late ? "late" : "early", i);
     work(r);
     turn(r, 4 * SECOND_US);
+    if (dies) { /* what it had not deleted yet is found when Redis has been silent for long */
+        r->world->now_us += 3600LL * SECOND_US;
+        turn(r, 10 * SECOND_US);
+    }
     ck_assert_msg(rows_left(r) == 0, "call %d failing %s: %zu rows left", n,
                   late ? "late" : "early", rows_left(r));
     ck_assert_uint_eq(r->world->results, 40);
@@ -419,17 +441,27 @@ static int story(int n, bool late)
 
 START_TEST(any_one_call_may_fail_before_its_effect)
 {
-    int calls = story(0, false);
+    int calls = story(0, false, false);
     for (int n = 1; n <= calls; n++)
-        story(n, false);
+        story(n, false, false);
 }
 END_TEST
 
 START_TEST(any_one_answer_may_be_lost_after_its_effect)
 {
-    int calls = story(0, true);
+    int calls = story(0, true, false);
     for (int n = 1; n <= calls; n++)
-        story(n, true);
+        story(n, true, false);
+}
+END_TEST
+
+START_TEST(a_mover_may_die_before_or_after_any_call)
+{
+    int calls = story(0, false, true);
+    for (int n = 1; n <= calls; n++) {
+        story(n, false, true);
+        story(n, true, true);
+    }
 }
 END_TEST
 
@@ -455,6 +487,7 @@ int main(void)
         a_retry_while_its_row_is_on_the_road_is_moved_in_its_own_life,
         any_one_call_may_fail_before_its_effect,
         any_one_answer_may_be_lost_after_its_effect,
+        a_mover_may_die_before_or_after_any_call,
     };
     sm_log_setup(SM_LOG_ERROR, SM_LOG_TEXT);
     Suite *suite = suite_create("the mover on fakes");
