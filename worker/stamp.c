@@ -61,11 +61,13 @@ static struct sm_run_in input_of(struct sm_worker *w, struct sm_slot *slot)
     return in;
 }
 
-/* A moving mean over about 64 runs; a lost update among stamps does not matter. */
+/* A moving mean over about 64 runs, never 0 after the first; a lost update among stamps does not
+ * matter. */
 static void note_run(_Atomic int64_t *mean_ns, int64_t run_us)
 {
     int64_t mean = atomic_load_explicit(mean_ns, memory_order_relaxed);
-    atomic_store_explicit(mean_ns, mean + (run_us * 1000 - mean) / 64, memory_order_relaxed);
+    int64_t next = mean + (run_us * 1000 - mean) / 64;
+    atomic_store_explicit(mean_ns, next < 1 ? 1 : next, memory_order_relaxed);
 }
 
 static void account(struct sm_stamp *stamp, struct sm_slot *slot, int64_t run_us)
@@ -119,11 +121,12 @@ static bool run(struct sm_stamp *stamp, uint32_t i, int64_t *cpu_us)
     return true;
 }
 
-/* A run after which others may be kept waiting without harm. */
+/* A run after which others may be kept waiting without harm. Of a type that has not run yet nothing
+ * is known: it may be long. */
 static bool is_small(struct sm_worker *w, const struct sm_slot *slot)
 {
     int64_t each = atomic_load_explicit(&w->mean_type_ns[slot->type_n], memory_order_relaxed);
-    return slot->job.input.n <= SMALL_INPUT && each <= SMALL_NS;
+    return slot->job.input.n <= SMALL_INPUT && each > 0 && each <= SMALL_NS;
 }
 
 /* Small inputs can have large results, and these wait for their commit: no run begins while its
