@@ -60,9 +60,18 @@ void rig_restart(void)
     rig_make_users();
 }
 
+/* Leaves the folder of box files and logs empty. */
+static void empty_runtime(void)
+{
+    char command[120];
+    snprintf(command, sizeof command, "rm -rf %s/*", runtime);
+    ck_assert_int_eq(system(command), 0);
+}
+
 /* A test that failed may have left anything. */
 static void fresh(void)
 {
+    empty_runtime();
     servers_restart(&rig_servers);
     rig_text("FLUSHALL");
     rig_text("CONFIG SET maxmemory-policy noeviction");
@@ -105,33 +114,42 @@ static const char *log_path(void)
     return path;
 }
 
-static _Noreturn void exec_daemon(const char *path, const char **argv)
+static _Noreturn void exec_daemon(const char *path, const char **argv, const char *log)
 {
-    int fd = open(log_path(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     dup2(fd, 2);
     execv(path, (char **)argv);
     _exit(127);
 }
 
-pid_t rig_daemon(const char *flag, ...)
+pid_t rig_spawn(const char *dir, const char *log, const char *const *flags)
 {
-    char path[300], redis[800], postgres[400], dir[120];
-    const char *argv[24] = {path, redis, postgres, dir, "--http.listen=off", "--debug-types"};
+    char path[300], redis[800], postgres[400], runtime_dir[140];
+    const char *argv[32] = {path,           redis, postgres, runtime_dir, "--http.listen=off",
+                            "--debug-types"};
     int n = 6;
-    va_list flags;
     snprintf(path, sizeof path, "%s/stampmilld", getenv("STAMPMILL_BIN"));
     snprintf(redis, sizeof redis, "--redis.url=%s", rig_url("worker"));
     snprintf(postgres, sizeof postgres, "--postgres.url=%s", rig_worker_url("stampmill"));
-    snprintf(dir, sizeof dir, "--runtime.dir=%s", runtime);
-    va_start(flags, flag);
-    for (; flag != NULL && n < 23; flag = va_arg(flags, const char *))
-        argv[n++] = flag;
-    va_end(flags);
+    snprintf(runtime_dir, sizeof runtime_dir, "--runtime.dir=%s", dir);
+    while (*flags != NULL && n < 31)
+        argv[n++] = *flags++;
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0)
-        exec_daemon(path, argv);
+        exec_daemon(path, argv, log);
     return pid;
+}
+
+pid_t rig_daemon(const char *flag, ...)
+{
+    const char *words[18] = {NULL};
+    va_list flags;
+    va_start(flags, flag);
+    for (int n = 0; flag != NULL && n < 17; flag = va_arg(flags, const char *))
+        words[n++] = flag;
+    va_end(flags);
+    return rig_spawn(runtime, log_path(), words);
 }
 
 static int code_of(int status)

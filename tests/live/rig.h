@@ -35,6 +35,8 @@ void rig_restart(void);
 /* Starts stampmilld with --debug-types, no status server, and what else is given (up to a NULL; a
  * later flag wins). It logs to rig_log. */
 pid_t rig_daemon(const char *flag, ...);
+/* The same with its own runtime folder and log, and flags up to a NULL. */
+pid_t rig_spawn(const char *dir, const char *log, const char *const *flags);
 /* Sends a signal and waits for the end: the exit code, or minus the signal that ended it. */
 int rig_end(pid_t daemon, int signal);
 /* Waits for an end of its own; fails the test after `seconds`. */

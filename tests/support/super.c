@@ -95,6 +95,18 @@ void rig_forget_super(void)
     sm_conn_close(&super);
 }
 
+const char *rig_first(const char *format, ...)
+{
+    static char text[256];
+    va_list args;
+    va_start(args, format);
+    redisReply *reply = callv(format, args);
+    va_end(args);
+    snprintf(text, sizeof text, "%s", reply->elements == 0 ? "" : reply->element[0]->str);
+    freeReplyObject(reply);
+    return text;
+}
+
 void rig_make_users(void)
 {
     char path[1024], line[2048];
