@@ -231,12 +231,37 @@ static int ask_due(struct sm_redis_queue *q, int queue, const struct sm_entry_id
     return rc;
 }
 
+/* Another worker may have made the group, or all of the queue, anew while this connection was idle:
+ * then what it delivers is not what it seems. Ids were derived from an incarnation that must still
+ * be the queue's. */
+static int look_again(struct sm_redis_queue *q, int queue, struct sm_err *err)
+{
+    struct sm_redis_keys *keys = &q->keys[queue];
+    struct sm_args args = {.n = 0};
+    redisReply *reply = NULL;
+    static const char *const words[] = {"HMGET", NULL, "incarnation", "remade"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        sm_args_add(&args, words[i] == NULL ? keys->meta : words[i]);
+    int rc = sm_conn_call_args(&q->conn, &args, &reply, err);
+    if (rc != 0)
+        return rc;
+    const redisReply *incarnation = reply->element[0], *remade = reply->element[1];
+    if (incarnation->str == NULL || strcmp(incarnation->str, keys->incarnation) != 0) {
+        rc = sm_err_set(err, SM_E_NO_GROUP, "queue %s was made anew by another worker", keys->name);
+        sm_conn_close(&q->conn);
+    } else if (remade->str != NULL) {
+        sm_entry_id_parse(remade->str, remade->len, &keys->remade);
+    }
+    freeReplyObject(reply);
+    return rc;
+}
+
 int sm_redis_recall(struct sm_redis_queue *q, int queue, struct sm_intake *in, struct sm_err *err)
 {
     struct sm_entry_id ids[SM_REDIS_MOST];
     struct sm_tries tries[SM_REDIS_MOST];
     int64_t due_ms[SM_REDIS_MOST];
-    int rc = 0;
+    int rc = in->n == 0 ? 0 : look_again(q, queue, err);
     for (size_t at = 0, n; rc == 0 && at < in->n; at += n) {
         for (n = 0; at + n < in->n && n < SM_REDIS_MOST; n++)
             ids[n] = in->items[at + n].entry;

@@ -455,6 +455,31 @@ START_TEST(under_a_group_made_anew_what_was_parked_is_known_for_it)
 }
 END_TEST
 
+/* The other one's connection has seen nothing of it. */
+START_TEST(what_another_made_anew_is_known_for_it)
+{
+    struct sm_queue *q = rig_worker("w1", MANY), *other = rig_worker("w2", MANY);
+    struct sm_entry_id id = leased(q);
+    struct sm_intake in = intake(5);
+    struct sm_err err;
+    ck_assert_int_eq(park_one(q, id, 4102444800000, 0, 2), 0);
+    rig_int("XGROUP DESTROY sm:{q}:jobs mill");
+    ck_assert_int_eq(q->ops->connect(q, 2000, &err), 0);
+    ck_assert_int_eq(rig_fetch(other, 5, MANY, &in, &err), 0);
+    ck_assert_uint_eq(in.n, 1);
+    ck_assert(in.items[0].repeated && in.items[0].tries.attempts == 2);
+    ck_assert(in.items[0].job.due_ms == 4102444800000);
+    rig_free(&in);
+    rig_text("FLUSHALL");
+    ck_assert_int_eq(q->ops->connect(q, 2000, &err), 0);
+    rig_add("type t"); /* its id comes from the new incarnation */
+    ck_assert_int_eq(rig_fetch(other, 5, MANY, &in, &err), SM_E_NO_GROUP);
+    ck_assert_uint_eq(in.n, 0);
+    q->ops->close(q);
+    other->ops->close(other);
+}
+END_TEST
+
 START_TEST(a_new_identity_owns_nothing_of_the_old)
 {
     struct sm_queue *q = rig_worker("w1", MANY);
@@ -548,7 +573,7 @@ int main(void)
         {a_request_to_cancel_is_seen_and_goes_with_its_entries, 0},
         {a_census_names_the_listed_and_the_forgotten, 0},
         {under_a_group_made_anew_what_was_parked_is_known_for_it, 0},
-        {a_new_identity_owns_nothing_of_the_old, 0}, {leaving_strikes_off_ones_own_name, 0},
-        {a_beat_says_what_is_wished_and_what_is_missing, 0}, {a_report_expires, 0},
-        {ids_are_derived_from_the_queues_own_incarnation, 0});
+        {what_another_made_anew_is_known_for_it, 0}, {a_new_identity_owns_nothing_of_the_old, 0},
+        {leaving_strikes_off_ones_own_name, 0}, {a_beat_says_what_is_wished_and_what_is_missing, 0},
+        {a_report_expires, 0}, {ids_are_derived_from_the_queues_own_incarnation, 0});
 }
