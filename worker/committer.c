@@ -178,7 +178,7 @@ static bool drop_lost_failures(struct sm_committer *c)
 /* What is only to be parked needs no commit and leaves the batch. */
 static void decide(struct sm_committer *c)
 {
-    int64_t now_ms = sm_worker_redis_ms(c->w);
+    int64_t now_ms = sm_worker_redis_ms_most(c->w); /* no retry comes early */
     size_t kept = 0;
     for (size_t k = 0; k < c->batch_n; k++) {
         struct sm_slot *slot = slot_of(c, c->batch[k]);
