@@ -84,6 +84,16 @@ bool mill_said(struct mill *m, const char *words)
     return strstr(log_of(m), words) != NULL;
 }
 
+const char *mill_worker(struct mill *m)
+{
+    static char name[40];
+    static const char key[] = "\"worker started\",\"worker\":\"";
+    const char *at = strstr(log_of(m), key);
+    ck_assert_ptr_nonnull(at);
+    ck_assert_int_eq(sscanf(at + sizeof key - 1, "%39[^\"]", name), 1);
+    return name;
+}
+
 static int code_of(int status)
 {
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);

@@ -57,6 +57,8 @@ bool mill_ready(struct mill *m);
 double mill_metric(struct mill *m, const char *name);
 /* These words stand in the log of this start. */
 bool mill_said(struct mill *m, const char *words);
+/* The identity it started with, until the next call. */
+const char *mill_worker(struct mill *m);
 /* The host of this daemon is lost with its disk: SIGKILL, and no box file is left. */
 void mill_lose_host(struct mill *m);
 /* Drains it with TERM: it must exit with 0 and leave the queue empty of owners. */

@@ -102,7 +102,10 @@ const char *rig_first(const char *format, ...)
     va_start(args, format);
     redisReply *reply = callv(format, args);
     va_end(args);
-    snprintf(text, sizeof text, "%s", reply->elements == 0 ? "" : reply->element[0]->str);
+    snprintf(text, sizeof text, "%s",
+             reply->elements == 0             ? ""
+             : reply->element[0]->str == NULL ? "list"
+                                              : reply->element[0]->str);
     freeReplyObject(reply);
     return text;
 }

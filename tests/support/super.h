@@ -25,7 +25,7 @@ const char *rig_second(const char *format, ...) __attribute__((format(printf, 1,
 
 /* After the server was killed and started again: forgets the connection. */
 void rig_forget_super(void);
-/* The first of a list of texts, until the next call; "" when it is empty. */
+/* The first of a list of texts, until the next call; "" when it is empty, "list" when it is one. */
 const char *rig_first(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Makes the three users by the ACL lines of queue/PROTOCOL.md. */
