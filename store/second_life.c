@@ -148,3 +148,18 @@ int sm_reader_retry(struct sm_reader *reader, const struct sm_id *id, int life, 
     PQclear(result);
     return rc;
 }
+
+int sm_reader_cancel(struct sm_reader *reader, const struct sm_id *id, bool *durable,
+                     struct sm_err *err)
+{
+    char key[SM_ID_TEXT];
+    const char *values[] = {key};
+    PGresult *result;
+    sm_id_format(id, key);
+    int rc = sm_pg_exec(reader->pg, "SELECT stampmill.cancel($1::uuid)", 1, values, &result, err);
+    if (rc != 0)
+        return rc;
+    *durable = *PQgetvalue(result, 0, 0) == 't';
+    PQclear(result);
+    return 0;
+}

@@ -5,6 +5,8 @@
 #ifndef SM_STORE_SECOND_LIFE_H
 #define SM_STORE_SECOND_LIFE_H
 
+#include <stdbool.h>
+
 #include "store/read.h"
 
 /* What is looked for; NULL: any. */
@@ -37,5 +39,10 @@ int sm_reader_waiting(struct sm_reader *reader, const struct sm_id *id, struct s
  * the arguments are out of bounds; or a SERVER or SETUP code. */
 int sm_reader_retry(struct sm_reader *reader, const struct sm_id *id, int life, const char *args,
                     int *new_life, struct sm_err *err);
+
+/* Ends a durable job that has not ended: its cancelled row is written, and a Redis that is wiped
+ * later does not bring it back. *durable: there was such a job. 0, or a SERVER or SETUP code. */
+int sm_reader_cancel(struct sm_reader *reader, const struct sm_id *id, bool *durable,
+                     struct sm_err *err);
 
 #endif

@@ -85,6 +85,7 @@ int cli_job_show(struct cli *cli, struct sm_err *err);
 int cli_job_result(struct cli *cli, struct sm_err *err);
 int cli_job_wait(struct cli *cli, struct sm_err *err);
 int cli_job_retry(struct cli *cli, struct sm_err *err);
+int cli_job_cancel(struct cli *cli, struct sm_err *err);
 int cli_job_ls(struct cli *cli, struct sm_err *err);
 int cli_queue_ls(struct cli *cli, struct sm_err *err);
 int cli_db_migrate(struct cli *cli, struct sm_err *err);
@@ -141,7 +142,8 @@ int cli_timeout(const struct cli *cli, int64_t *ms, struct sm_err *err);
 
 /* ---- row.c -- */
 
-/* Prints a row of stampmill.results, and the attempts that failed when they are given. 0 or SM_E_IO.
+/* Prints a row of stampmill.results, and the attempts that failed when they are given. 0 or
+ * SM_E_IO.
  */
 int cli_row_print_with(const struct cli *cli, const struct sm_job_row *row,
                        const struct sm_attempt_row *attempts, size_t n, struct sm_err *err);

@@ -38,7 +38,7 @@ void out_record(struct cli_out *out);
 void out_text(struct cli_out *out, const char *key, const char *text);
 void out_int(struct cli_out *out, const char *key, int64_t value);
 void out_bool(struct cli_out *out, const char *key, bool value);
-void out_ms(struct cli_out *out, const char *key, int64_t us);   /* microseconds, shown as ms */
+void out_ms(struct cli_out *out, const char *key, int64_t us); /* microseconds, shown as ms */
 /* RFC 3339 in UTC; false, and nothing is written, for 0 and what has no such form. */
 bool out_format_time(int64_t us, char text[40]);
 void out_time(struct cli_out *out, const char *key, int64_t us); /* Unix us; 0: none */

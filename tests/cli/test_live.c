@@ -214,6 +214,30 @@ START_TEST(what_cannot_be_retried_is_3_or_4_or_2_and_says_why)
 }
 END_TEST
 
+START_TEST(a_job_that_waits_is_cancelled_and_one_that_has_ended_is_3)
+{
+    expect("id=$(stampmill job add debug.noop -q idle) && stampmill job cancel $id", 0,
+           "\"found\":true");
+    expect("id=$(" SQL "\"SELECT stampmill.enqueue('default', 'debug.echo', run_at => now() + "
+           "interval '1 day')\") && stampmill job cancel $id && stampmill job wait $id",
+           5, "\"state\":\"cancelled\"");
+    expect(
+        "id=$(stampmill job add debug.sleep --args '{\"ms\":60000}') && until stampmill job show "
+        "$id | grep -q in_flight; do sleep 0.05; done && stampmill job cancel $id && stampmill job "
+        "wait $id --timeout 30s",
+        5, "\"state\":\"cancelled\"");
+    expect(
+        "e=$(" CLI "XADD 'sm:{default}:jobs' '*' type debug.noop in_ms "
+        "3600000) && until stampmill job show default/$e | grep -q later; do sleep 0.05; done && "
+        "id=$(stampmill job show default/$e | sed 's/.*\"id\":\"\\([^\"]*\\).*/\\1/') && "
+        "stampmill job cancel default/$e && stampmill job wait $id --timeout 30s",
+        5, "\"state\":\"cancelled\"");
+    expect("id=$(stampmill job add debug.noop --wait 2>/dev/null) && stampmill job cancel $id 2>&1",
+           3, "has ended: succeeded");
+    expect("stampmill job cancel 01930000-0000-7000-8000-000000000000 2>&1", 4, "neither");
+}
+END_TEST
+
 START_TEST(an_interrupted_wait_is_130)
 {
     /* timeout sends the signal; by then the wait has surely begun or is about to: both are 130 */
@@ -344,6 +368,7 @@ int main(void)
                                   a_durable_job_runs_and_is_shown_while_it_waits_in_the_outbox,
                                   a_dead_job_is_found_retried_and_shows_the_errors_of_both_lives,
                                   what_cannot_be_retried_is_3_or_4_or_2_and_says_why,
+                                  a_job_that_waits_is_cancelled_and_one_that_has_ended_is_3,
                                   an_interrupted_wait_is_130,
                                   an_entry_that_is_gone_is_4_for_every_verb,
                                   a_wrong_password_or_a_missing_right_is_77,
