@@ -78,7 +78,7 @@ byte striking; /* of a mutant */
 bool gone[NAMES + 1]; /* its lease has passed, or it has died */
 bool stale[2];        /* ghost: not owned when a failure was about to be committed */
 
-#define ENDED      (TERMINAL && !body)
+#define ENDED (row == SUCCEEDED || (TERMINAL && !body))
 #define IDLE(p)    (!away[p] && slot[p] == EMPTY && !reading[p])
 
 mtype = { READ, TICK, PARK, RELEASE, SETTLE, DROP };

@@ -6,8 +6,8 @@
  * answered; a lease after that it is another worker (entry.pml). It drops a connection that has not answered for
  * READ_TIMEOUT ticks and connects anew after at most BACKOFF. The judge reads the scores with its own beats. It
  * reclaims when the score is a lease old by Redis's clock, and when it has itself seen that same score for a lease
- * with no gap of READ_TIMEOUT between two answers: a stall in which others lose their connections is a gap. The
- * reclaiming script compares the score that was seen.
+ * with no gap: less than READ_TIMEOUT from sending one of its beats to the answer of the next, so that a stall in which
+ * others lose their connections is one. The reclaiming script compares the score that was seen.
  *
  * Whoever runs is prompt: time goes on only when he has done what he must in this tick. An answer arrives at
  * once, unless who waits for it is stopped. FAULTS faults in all: Redis stalls, for any time (when it goes on, what
@@ -71,7 +71,7 @@ bool own_fault;      /* ghost: since its last beat took effect it was stopped or
 
 mtype look = NOT;
 byte look_cmd_age;
-byte acked_age;      /* since its last answered beat was answered */
+byte seen_age;       /* since its last answered beat was sent */
 bool same;           /* the score is the one it saw last */
 byte still;          /* for how long it has seen that score */
 bool asked;          /* has beaten in this tick */
@@ -130,12 +130,16 @@ inline beat_answered()
 inline look_answered()
 {
     if
-    :: answer_same && acked_age < GAP
+    :: answer_same && seen_age < GAP
     :: else ->
         still = 0;
         same = answer_current
     fi;
-    acked_age = 0;
+#ifdef MUTANT_GAP_FROM_ANSWER
+    seen_age = 0;
+#else
+    seen_age = look_cmd_age; /* an answer may have waited in the socket of a judge that was stopped */
+#endif
     look = NOT;
     look_cmd_age = 0;
     if
@@ -350,7 +354,7 @@ end:
         :: else
         fi;
         if
-        :: look != NOT -> older(look_cmd_age, READ_TIMEOUT)
+        :: look != NOT -> older(look_cmd_age, LEASE)
         :: else
         fi;
         if
@@ -362,7 +366,7 @@ end:
         :: else
         fi;
         older(still, LEASE);
-        older(acked_age, LEASE);
+        older(seen_age, LEASE);
         wait_left = wait_left - (wait_left > 0);
         judge_wait = judge_wait - (judge_wait > 0)
        }
