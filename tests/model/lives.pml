@@ -171,7 +171,7 @@ end:
     :: atomic { RETRIABLE && seen == 0 && last_life < LIVES -> seen = row_life }
     :: atomic {
         seen != 0 && outbox != LOCKED && last_life < LIVES ->
-        assert(row != SUCCEEDED); /* never changes */
+        assert(row != SUCCEEDED); /* a succeeded row never changes */
         row_life = seen + 1;
         seen = 0;
 #else

@@ -232,7 +232,7 @@ end:
 #endif
                 SAY("reconciler: due again\n");
                 assert(!ENDED);                             /* what has ended is not enqueued again */
-                assert(seen_run != run_id || !alive[entry]);     /* nor what is there */
+                assert(seen_run != run_id || !alive[entry]);     /* what is alive is not enqueued again */
                 outbox = DUE; outbox_entry = 0; outbox_run = 0
             fi
         fi;
