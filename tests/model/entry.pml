@@ -39,7 +39,7 @@ bool body = true;    /* in the stream */
 bool delivered;      /* not past the group's last delivered id */
 byte owner = NOBODY; /* in whose pending list */
 byte attempts;       /* of tries; the row exists when one of the two is not 0 */
-byte releases;
+byte takes;           /* how often it was taken from :free: the fence of what comes late */
 bool in_later;
 byte due;
 byte clock;          /* how many of the times at which something can become due have come */
@@ -71,7 +71,7 @@ bool reading[2];     /* a fetch was executed, its answer is on its way */
 bool overlap[2];     /* the fetch that was on its way at the first audit still is */
 bool missed[2];      /* the first audit saw an entry without a slot */
 bool doubt[2];       /* the slot has lived through an absence */
-byte got_attempts[2], got_releases[2]; /* as the answer says */
+byte got_attempts[2], got_takes[2]; /* as the answer says */
 byte park_due[2], park_attempts[2];
 byte next_name = 3;
 byte striking; /* of a mutant */
@@ -100,7 +100,7 @@ inline send_late(cmd, who, a1, a2, a3)
 
 /* ---- the commands, each inside atomic -- */
 
-inline forget() { attempts = 0; releases = 0 }
+inline forget() { attempts = 0; takes = 0 }
 
 inline do_read(who)
 {
@@ -127,58 +127,52 @@ inline do_tick(who)
     :: else
     fi;
     if
-    :: owner == FREE && body -> SAY("%d: takes it from :free\n", who); owner = who; consumer[who] = true
+    :: owner == FREE && body -> SAY("%d: takes it from :free\n", who); owner = who; takes++; consumer[who] = true
     :: owner == FREE && !body -> owner = NOBODY; forget()
     :: else
     fi
 }
 
 #ifdef MUTANT_PARK_UNFENCED
-#define AS_EXPECTED(expected) true
+#define PARK_FENCED(new, t) true
+#elif defined(MUTANT_PARK_BY_ATTEMPTS)
+#define PARK_FENCED(new, t) ((new) == attempts || (new) == attempts + 1)
 #else
-#define AS_EXPECTED(expected) (attempts == (expected))
+#define PARK_FENCED(new, t) (takes == (t))
 #endif
-#ifdef MUTANT_PARK_PAST_DUE
-#define PAST_DUE(expected, new, d) false
-#else
-#define PAST_DUE(expected, new, d) ((new) == (expected) && (d) <= clock)
-#endif
-mtype = { YES, NO, IS_DUE };
-mtype answer = NO;
 
-/* One that raises no attempt is refused once its time has come: a late copy always comes after it. */
-inline do_park(who, expected, new, d)
+/* What is due already goes back to :free. */
+inline do_park(who, t, new, d)
 {
     if
-    :: owner != who || !AS_EXPECTED(expected) -> answer = NO
-    :: owner == who && AS_EXPECTED(expected) ->
+    :: owner == who && PARK_FENCED(new, t) ->
         if
-        :: !body -> owner = NOBODY; forget(); answer = NO
-        :: body && PAST_DUE(expected, new, d) -> answer = IS_DUE
-        :: else ->
+        :: !body -> owner = NOBODY; forget()
+        :: body ->
             SAY("%d: parks it, attempts %d\n", who, new);
-            owner = LATER;
-            in_later = true;
-            due = d;
             attempts = new;
             assert(attempts <= failures); /* a fault costs no attempt */
-            answer = YES
+            if
+            :: d > clock -> owner = LATER; in_later = true; due = d
+            :: else -> owner = FREE
+            fi
         fi
+    :: else
     fi
 }
 
 #ifdef MUTANT_RELEASE_UNFENCED
-#define RELEASE_EXPECTED(r) true
+#define RELEASE_FENCED(t) true
 #else
-#define RELEASE_EXPECTED(r) (releases == (r))
+#define RELEASE_FENCED(t) (takes == (t))
 #endif
 
-inline do_release(who, expected)
+inline do_release(who, t)
 {
     if
-    :: owner == who && RELEASE_EXPECTED(expected) ->
+    :: owner == who && RELEASE_FENCED(t) ->
         if
-        :: body -> SAY("%d: hands it back\n", who); owner = FREE; releases++
+        :: body -> SAY("%d: hands it back\n", who); owner = FREE
         :: !body -> owner = NOBODY
         fi
     :: else
@@ -209,10 +203,10 @@ inline do_settle(tries)
 }
 
 /* A burial. */
-inline do_drop(who)
+inline do_drop(who, t)
 {
     if
-    :: owner == who -> xdel(); owner = NOBODY; forget()
+    :: owner == who && takes == t -> xdel(); owner = NOBODY; forget()
     :: else
     fi
 }
@@ -243,9 +237,9 @@ end:
         :: op == PARK -> do_park(who, a, b, c)
         :: op == RELEASE -> do_release(who, a)
         :: op == SETTLE -> do_settle(a)
-        :: op == DROP -> do_drop(who)
+        :: op == DROP -> do_drop(who, a)
         fi;
-        op = 0; who = 0; a = 0; b = 0; c = 0; answer = NO
+        op = 0; who = 0; a = 0; b = 0; c = 0
        }
     od
 }
@@ -276,7 +270,7 @@ inline empty_slot(p)
     stale[p] = false;
     holder[p] = NOBODY;
     got_attempts[p] = 0;
-    got_releases[p] = 0;
+    got_takes[p] = 0;
     park_due[p] = 0;
     park_attempts[p] = 0
 }
@@ -285,15 +279,6 @@ inline stop_reading(p)
 {
     reading[p] = false;
     overlap[p] = false
-}
-
-inline parked(p)
-{
-    if
-    :: answer == IS_DUE && !doubt[p] -> slot[p] = READY; park_due[p] = 0; park_attempts[p] = 0
-    :: else -> empty_slot(p)
-    fi;
-    answer = NO
 }
 
 inline unanswered(p)
@@ -320,7 +305,7 @@ inline give_up(p)
     fi
 }
 
-#define KNOWN_TRIES(p) (got_attempts[p] + got_releases[p] > 0)
+#define KNOWN_TRIES(p) (got_attempts[p] + got_takes[p] > 0)
 #ifdef MUTANT_TRIES_LEFT
 #define MAY_HAVE_TRIES(p) KNOWN_TRIES(p)
 #else
@@ -347,7 +332,7 @@ end:
         do_tick(name[p]);
         if
         :: owner == name[p] ->
-            reading[p] = true; got_attempts[p] = attempts; got_releases[p] = releases
+            reading[p] = true; got_attempts[p] = attempts; got_takes[p] = takes
         :: else
         fi
        }
@@ -356,7 +341,7 @@ end:
     :: atomic {
         reading[p] && !away[p] && faults > 0 ->
         SAY("%d: answer to the fetch lost\n", name[p]);
-        faults--; stop_reading(p); got_attempts[p] = 0; got_releases[p] = 0
+        faults--; stop_reading(p); got_attempts[p] = 0; got_takes[p] = 0
        }
 
     /* handed back unstarted; here and below: held until there is an answer, so that no late copy finds it running */
@@ -364,11 +349,11 @@ end:
     :: atomic {
         slot[p] == TO_RELEASE && !away[p] ->
         if
-        :: do_release(holder[p], got_releases[p]); empty_slot(p)
+        :: do_release(holder[p], got_takes[p]); empty_slot(p)
         :: faults > 0 ->
             SAY("%d: answer to the hand-back lost\n", holder[p]);
-            faults--; do_release(holder[p], got_releases[p]); unanswered(p)
-        :: CAN_BE_LATE -> send_late(RELEASE, holder[p], got_releases[p], 0, 0); unanswered(p)
+            faults--; do_release(holder[p], got_takes[p]); unanswered(p)
+        :: CAN_BE_LATE -> send_late(RELEASE, holder[p], got_takes[p], 0, 0); unanswered(p)
         fi
        }
 
@@ -450,17 +435,17 @@ end:
     :: atomic {
         slot[p] == TO_PARK && !away[p] ->
         if
-        :: do_park(holder[p], got_attempts[p], park_attempts[p], park_due[p]); parked(p)
-        :: faults > 0 -> faults--; do_park(holder[p], got_attempts[p], park_attempts[p], park_due[p]); answer = NO
-        :: CAN_BE_LATE -> send_late(PARK, holder[p], got_attempts[p], park_attempts[p], park_due[p])
+        :: do_park(holder[p], got_takes[p], park_attempts[p], park_due[p]); empty_slot(p)
+        :: faults > 0 -> faults--; do_park(holder[p], got_takes[p], park_attempts[p], park_due[p])
+        :: CAN_BE_LATE -> send_late(PARK, holder[p], got_takes[p], park_attempts[p], park_due[p])
         fi
        }
     :: atomic {
         slot[p] == STORED_BURIED && !away[p] ->
         if
-        :: do_drop(holder[p]); empty_slot(p)
-        :: faults > 0 -> faults--; do_drop(holder[p])
-        :: CAN_BE_LATE -> send_late(DROP, holder[p], 0, 0, 0)
+        :: do_drop(holder[p], got_takes[p]); empty_slot(p)
+        :: faults > 0 -> faults--; do_drop(holder[p], got_takes[p])
+        :: CAN_BE_LATE -> send_late(DROP, holder[p], got_takes[p], 0, 0)
         fi
        }
 
@@ -479,7 +464,7 @@ end:
         SAY("%d: audit takes it in\n", name[p]);
         missed[p] = false;
         if
-        :: body -> got_attempts[p] = attempts; got_releases[p] = releases; intake(p)
+        :: body -> got_attempts[p] = attempts; got_takes[p] = takes; intake(p)
         :: !body -> owner = NOBODY; forget()
         fi
        }
@@ -496,14 +481,7 @@ end:
         away[p] ->
         SAY("%d: back\n", name[p]);
         away[p] = false;
-#ifdef MUTANT_SAME_NAME
-        if
-        :: scored[name[p]] -> gone[name[p]] = false
-        :: !scored[name[p]] -> new_name(p)
-        fi;
-#else
         new_name(p);
-#endif
 #ifndef MUTANT_KEEPS_UNSTARTED
         if
         :: slot[p] == READY || slot[p] == TO_RELEASE -> empty_slot(p)
@@ -512,7 +490,7 @@ end:
 #endif
 #ifndef MUTANT_OLD_ANSWER
         if /* an answer from before the absence is not taken in */
-        :: reading[p] -> stop_reading(p); got_attempts[p] = 0; got_releases[p] = 0
+        :: reading[p] -> stop_reading(p); got_attempts[p] = 0; got_takes[p] = 0
         :: else
         fi;
 #endif
@@ -599,11 +577,11 @@ end:
 proctype redis_run()
 {
     bool was_body, was_delivered, was_in_later, was_scored[NAMES + 1], was_consumer[NAMES + 1];
-    byte was_owner, was_attempts, was_releases, was_due, i;
+    byte was_owner, was_attempts, was_takes, was_due, i;
 end:
     d_step {
         was_body = body; was_delivered = delivered; was_owner = owner;
-        was_attempts = attempts; was_releases = releases;
+        was_attempts = attempts; was_takes = takes;
         was_in_later = in_later; was_due = due;
         for (i : 1 .. NAMES) { was_scored[i] = scored[i]; was_consumer[i] = consumer[i] }
         i = 0
@@ -614,7 +592,7 @@ end:
         faults--;
         rolled_back = true;
         body = was_body; delivered = was_delivered; owner = was_owner;
-        attempts = was_attempts; releases = was_releases;
+        attempts = was_attempts; takes = was_takes;
         in_later = was_in_later; due = was_due;
         for (i : 1 .. NAMES) { scored[i] = was_scored[i]; consumer[i] = was_consumer[i] }
         i = 0;
@@ -661,7 +639,7 @@ end:
         assert(!(body && delivered && owner == NOBODY)); /* no body that nobody owns, for ever */
         assert(TERMINAL);                                /* the job ends */
         assert(!body && owner == NOBODY);                /* its entry goes */
-        assert(attempts == 0 && releases == 0 && !in_later); /* Redis holds nothing of it */
+        assert(attempts == 0 && takes == 0 && !in_later); /* Redis holds nothing of it */
         skip
     }
 }
