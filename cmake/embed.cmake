@@ -1,10 +1,15 @@
-# Writes each of FILES as a C string into OUT: {"name", "text"},
+# Writes each of FILES as a C string into OUT: {"name", "text"}, or with DIGEST {"name", "sha1 of the text", "text"},
 file(WRITE "${OUT}" "/* made by cmake/embed.cmake */\n")
 foreach(file ${FILES})
   get_filename_component(name "${file}" NAME_WE)
   file(READ "${file}" text)
+  set(digest "")
+  if(DIGEST)
+    file(SHA1 "${file}" digest)
+    set(digest "\"${digest}\", ")
+  endif()
   string(REPLACE "\\" "\\\\" text "${text}")
   string(REPLACE "\"" "\\\"" text "${text}")
   string(REPLACE "\n" "\\n\"\n    \"" text "${text}")
-  file(APPEND "${OUT}" "{\"${name}\",\n    \"${text}\"},\n")
+  file(APPEND "${OUT}" "{\"${name}\", ${digest}\n    \"${text}\"},\n")
 endforeach()

@@ -19,6 +19,8 @@
 #define WORK_AHEAD_NS 50000000
 #define BLOCK_MS 200
 #define TICK_US 100000
+#define MOST_FIRST 16 /* Redis builds a reply whole: the first of unknown sizes must not be large  \
+                       */
 #define PAUSE_US 5000 /* when all stamps are busy and nothing waits */
 
 int sm_fetcher_init(struct sm_fetcher *f, struct sm_worker *w)
@@ -26,6 +28,7 @@ int sm_fetcher_init(struct sm_fetcher *f, struct sm_worker *w)
     memset(f, 0, sizeof *f);
     f->w = w;
     f->stats = &w->stats_fetcher;
+    f->most = MOST_FIRST;
     f->items = calloc(SM_FETCH_MOST, sizeof *f->items);
     if (f->items == NULL)
         return SM_E_NO_MEMORY;
@@ -75,7 +78,7 @@ static size_t wanted(struct sm_fetcher *f)
     size_t want = ahead > ready ? ahead - ready : 0;
     if (want < idle)
         want = idle;
-    want = min_size(want, SM_FETCH_MOST);
+    want = min_size(want, f->most);
     want = min_size(want, sm_ring_count(&w->slots.free));
     size_t left = bytes_left(w);
     if (left < sm_options_entry_limit(w->options))
@@ -194,6 +197,10 @@ static void finish(struct sm_fetcher *f, int i, int64_t wait_us)
         return;
     }
     fq->empty = in.n == 0;
+    if (in.n == 0)
+        f->most = MOST_FIRST;
+    else if (in.n == fq->reserved_n)
+        f->most = min_size(4 * f->most, SM_FETCH_MOST);
     take_in(f, fq, &in, false);
 }
 

@@ -24,6 +24,7 @@ struct sm_fetcher {
     struct sm_fetcher_queue queue[SM_QUEUES_MAX];
     int first;      /* rotates, so that no queue is always served last */
     size_t largest; /* largest entry seen lately */
+    size_t most; /* entries of one fetch: grows while fetches are filled, from few after a pause */
     struct sm_delivery *items;
 };
 

@@ -8,6 +8,7 @@
  */
 #include "worker/keeper.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 #define REPORT_TTL_MS 15000
 #define WATCH_US 200000
 #define LOST_AGAIN_US 50000
+#define TIDY_US 2000000
+#define GAP_US 2000000 /* a read time-out */
 
 void sm_keeper_fresh_name(char name[40])
 {
@@ -121,7 +124,7 @@ static void take_new_identity(struct sm_keeper *k)
     if (k->box != NULL)
         sm_box_rename(k->box, fresh);
     memset(k->known, 0, sizeof k->known);
-    k->steady_us = 0;
+    k->asked_us = 0;
     sm_count(k->stats, SM_C_RENAMED, 1);
     for (int i = 0; i < w->options->queues_n; i++)
         if (sm_queue_ready(w, k->q, &k->link, k->stats))
@@ -167,6 +170,17 @@ static void note_in_box(struct sm_keeper *k)
         sm_box_note_home(k->box, i, k->q->ops->incarnation(k->q, i));
 }
 
+/* The judge's own beats must have no gap, counted from sending one to the answer of the next: not
+ * half a lease, nor a read time-out, within which another's beat may have failed by the same stall.
+ */
+static void note_gap(struct sm_keeper *k, int64_t began)
+{
+    int64_t most = k->w->options->lease_ms * 1000 / 2, now = sm_mono_us(k->w->clock);
+    if (k->asked_us == 0 || now - k->asked_us >= (most < GAP_US ? most : GAP_US))
+        k->steady_us = now;
+    k->asked_us = began;
+}
+
 static void beat(struct sm_keeper *k)
 {
     struct sm_worker *w = k->w;
@@ -174,8 +188,8 @@ static void beat(struct sm_keeper *k)
     bool trusted = sm_worker_trusts_lease(w);
     if (!beat_all(k))
         return;
+    note_gap(k, began);
     if (!trusted) {
-        k->steady_us = began;
         atomic_fetch_add(&w->gaps, 1);
         if (!sm_keeper_audit(k))
             return; /* what is still ours is not known: nothing is started */
@@ -207,11 +221,23 @@ static void audit(struct sm_keeper *k, int64_t now)
     k->audit_us = next_audit(k, now);
 }
 
+/* A worker that has had nothing to do for a while gives back what its work has left behind. */
+static void tidy_up(struct sm_keeper *k, int64_t now)
+{
+    if (atomic_load(&k->w->slots.bytes) > 0) {
+        k->idle_us = now;
+    } else if (k->idle_us != 0 && now - k->idle_us > TIDY_US) {
+        malloc_trim(0);
+        k->idle_us = 0;
+    }
+}
+
 void sm_keeper_turn(struct sm_keeper *k)
 {
     struct sm_worker *w = k->w;
     int64_t now = sm_mono_us(w->clock), often_us = w->options->lease_ms * 1000 / 20;
     sm_keeper_watch(k, now);
+    tidy_up(k, now);
     if (!sm_queue_ready(w, k->q, &k->link, k->stats))
         return;
     if (now >= k->beat_us && loops_turn(k, now))

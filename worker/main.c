@@ -64,10 +64,12 @@ static void block_signals(void)
 }
 
 /* Large inputs and results go back to the system when they are freed. Left to itself the allocator
- * raises the threshold up to 32 MiB with the first of them, and keeps what came below it. */
-static void return_large_blocks(void)
+ * raises the threshold up to 32 MiB with the first of them, and keeps what came below it; and it
+ * would keep a heap for every thread. */
+static void set_up_memory(void)
 {
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_ARENA_MAX, 2);
 }
 
 /* The next signal within `ms`; 0 when none came. */
@@ -124,7 +126,7 @@ int main(int argc, char **argv)
         return sm_options_print(stdout), 0;
     sm_log_setup(options.log_level, options.log_format);
     block_signals();
-    return_large_blocks();
+    set_up_memory();
     if (sm_daemon_start(&daemon, &options, &err) != 0)
         return fail(&err);
     wait_for_the_end(&daemon);

@@ -104,7 +104,7 @@ void sm_slots_release(struct sm_slots *slots, const uint32_t *items, size_t n, e
     for (size_t k = 0; k < n; k++) {
         struct sm_slot *slot = &slots->slot[items[k]];
         if (is_hung(slot)) {
-            sm_ring_put(&slots->free, items + from, k - from);
+            sm_ring_put_front(&slots->free, items + from, k - from);
             from = k + 1;
         } else {
             atomic_fetch_sub(&slots->bytes, slot->bytes);
@@ -113,7 +113,8 @@ void sm_slots_release(struct sm_slots *slots, const uint32_t *items, size_t n, e
         }
         sm_slot_move(slots, items[k], SM_FREE, by);
     }
-    sm_ring_put(&slots->free, items + from, n - from);
+    /* in front: those used last are used next, and a worker with little to do touches few */
+    sm_ring_put_front(&slots->free, items + from, n - from);
 }
 
 void sm_slot_charge(struct sm_slots *slots, struct sm_slot *slot, size_t bytes)
