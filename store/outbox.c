@@ -9,7 +9,7 @@
  * and then), ASLEEP by it while it sleeps: whoever enqueues tries for a share of it, and notifies
  * only when there is none to be had. LOOK is held by the one that asks after what may be lost.
  */
-#include "store/outbox.h"
+#include "store/outbox_pg.h"
 
 #include <endian.h>
 #include <inttypes.h>
@@ -18,22 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "store/conn.h"
 
 #define LOCK_WATCH "1397575490, 1"
 #define LOCK_ASLEEP "1397575490, 2"
-#define LOCK_LOOK "1397575490, 3"
-#define PARAMS_MOST 6
-
-#define ENDED(life)                                                                                \
-    "(r.state = 'succeeded' OR (r.state IN ('dead', 'cancelled') AND r.life >= " life "))"
-#define MARKS                                                                                      \
-    "unnest($1::uuid[], $2::int4[], $3::int8[], $4::int8[]) AS a(id, life, entry_ms, entry_seq)"
-#define SAME                                                                                       \
-    "o.id = a.id AND o.life = a.life AND o.entry_ms = a.entry_ms AND o.entry_seq = a.entry_seq"
 
 static const char take_sql[] =
     "SELECT id, life, coalesce(max_attempts, 0), floor(extract(epoch FROM created_at) * "
@@ -43,58 +32,11 @@ static const char mark_sql[] =
     "UPDATE stampmill.outbox AS o SET epoch = a.epoch, entry_ms = a.entry_ms, entry_seq = "
     "a.entry_seq, asked_at = now() FROM unnest($1::uuid[], $2::int4[], $3::int8[], $4::int8[], "
     "$5::int4[]) AS a(id, life, entry_ms, entry_seq, epoch) WHERE o.id = a.id AND o.life = a.life";
-/* Rows are locked in the order of their ids, as by whoever deletes: unsorted ones deadlock. */
-static const char found_sql[] =
-    "WITH mine AS MATERIALIZED (SELECT o.id FROM stampmill.outbox AS o JOIN " MARKS " ON " SAME
-    " WHERE o.epoch IS NOT NULL ORDER BY o.id FOR UPDATE OF o) UPDATE stampmill.outbox AS o SET "
-    "epoch = $5, asked_at = now() FROM mine AS m WHERE o.id = m.id";
-static const char lost_sql[] =
-    "WITH mine AS MATERIALIZED (SELECT o.id, o.life FROM stampmill.outbox AS o JOIN " MARKS
-    " ON " SAME " WHERE o.epoch IS NOT NULL ORDER BY o.id FOR UPDATE OF o), "
-    "gone AS (DELETE FROM stampmill.outbox AS o USING mine AS m, stampmill.results AS r WHERE o.id "
-    "= m.id AND r.id = m.id AND " ENDED(
-        "m.life") " RETURNING o.id), anew AS (UPDATE "
-                  "stampmill.outbox AS o SET epoch = NULL, asked_at = NULL, entry_ms = NULL, "
-                  "entry_seq = NULL "
-                  "FROM mine AS m WHERE o.id = m.id AND NOT EXISTS (SELECT FROM stampmill.results "
-                  "AS r WHERE "
-                  "r.id = m.id AND " ENDED(
-                      "m.life") ") RETURNING o.id) SELECT (SELECT count(*) FROM gone), "
-                                "(SELECT count(*) FROM anew)";
-static const char ended_sql[] =
-    "WITH mine AS MATERIALIZED (SELECT id, life FROM stampmill.outbox WHERE id = ANY($1::uuid[]) "
-    "ORDER BY id FOR UPDATE) DELETE FROM stampmill.outbox AS o USING mine AS m, stampmill.results "
-    "AS r WHERE o.id = m.id AND r.id = m.id AND " ENDED("m.life");
-/* The probe stands in a LATERAL, or a plan might read the whole outbox. */
-static const char epochs_sql[] =
-    "SELECT e.epoch, e.doubted, e.queue, e.incarnation, e.run_id FROM stampmill.epochs AS e, "
-    "LATERAL (SELECT FROM stampmill.outbox AS o WHERE o.epoch = e.epoch LIMIT 1) AS any_row "
-    "WHERE e.epoch > $2 ORDER BY e.epoch LIMIT $1";
-static const char relayed_sql[] =
-    "SELECT id, life, entry_ms, entry_seq, bytes FROM stampmill.silent_rows($1, $2, $3)";
 /* Those that another has followed for a day and that no row is in. */
 static const char forget_sql[] =
     "DELETE FROM stampmill.epochs AS e WHERE EXISTS (SELECT FROM stampmill.epochs AS n WHERE "
     "n.queue = e.queue AND n.epoch > e.epoch AND n.seen_at < now() - interval '1 day') AND NOT "
     "EXISTS (SELECT FROM stampmill.outbox AS o WHERE o.epoch = e.epoch)";
-
-struct pg_outbox {
-    struct sm_outbox base; /* first: the seam's calls cast back */
-    struct sm_pg_options options;
-    PGconn *pg;
-    char home[SM_HOME_TEXT];
-    bool taken, watches, asleep, looks;
-    PGresult *held; /* the rows of the last take */
-    struct sm_outbox_row *rows;
-    size_t rows_room;
-    struct sm_buf params[PARAMS_MOST];
-    int params_n;
-};
-
-static struct pg_outbox *self(struct sm_outbox *o)
-{
-    return (struct pg_outbox *)o;
-}
 
 static void disconnect(struct pg_outbox *o)
 {
@@ -107,23 +49,23 @@ static void disconnect(struct pg_outbox *o)
 
 /* ---- statements -- */
 
-static struct sm_buf *param(struct pg_outbox *o)
+struct sm_buf *sm_outbox_param(struct pg_outbox *o)
 {
-    SM_ASSERT(o->params_n < PARAMS_MOST);
+    SM_ASSERT(o->params_n < SM_OUTBOX_PARAMS);
     struct sm_buf *buf = &o->params[o->params_n++];
     sm_buf_clear(buf);
     return buf;
 }
 
-static void param_int(struct pg_outbox *o, int64_t value)
+void sm_outbox_param_int(struct pg_outbox *o, int64_t value)
 {
-    sm_buf_printf(param(o), "%" PRId64, value);
+    sm_buf_printf(sm_outbox_param(o), "%" PRId64, value);
 }
 
 /* Sends the statement with the parameters that were made, and waits. *result is in binary. */
-static int query(struct pg_outbox *o, const char *sql, PGresult **result, struct sm_err *err)
+int sm_outbox_query(struct pg_outbox *o, const char *sql, PGresult **result, struct sm_err *err)
 {
-    const char *values[PARAMS_MOST];
+    const char *values[SM_OUTBOX_PARAMS];
     int n = o->params_n, rc;
     *result = NULL;
     o->params_n = 0;
@@ -150,15 +92,15 @@ static int query(struct pg_outbox *o, const char *sql, PGresult **result, struct
     return rc;
 }
 
-static int run(struct pg_outbox *o, const char *sql, struct sm_err *err)
+int sm_outbox_run(struct pg_outbox *o, const char *sql, struct sm_err *err)
 {
     PGresult *result;
-    int rc = query(o, sql, &result, err);
+    int rc = sm_outbox_query(o, sql, &result, err);
     PQclear(result);
     return rc;
 }
 
-static int64_t number(const PGresult *r, int row, int column)
+int64_t sm_outbox_number(const PGresult *r, int row, int column)
 {
     const char *value = PQgetvalue(r, row, column);
     uint64_t wide;
@@ -178,16 +120,16 @@ static struct sm_bytes bytes(const PGresult *r, int row, int column)
     return (struct sm_bytes){PQgetvalue(r, row, column), (size_t)PQgetlength(r, row, column)};
 }
 
-static void copy_text(const PGresult *r, int row, int column, char *to, size_t room)
+void sm_outbox_copy_text(const PGresult *r, int row, int column, char *to, size_t room)
 {
     snprintf(to, room, "%.*s", PQgetlength(r, row, column), PQgetvalue(r, row, column));
 }
 
 /* A statement that answers one boolean. */
-static int ask(struct pg_outbox *o, const char *sql, bool *answer, struct sm_err *err)
+int sm_outbox_ask(struct pg_outbox *o, const char *sql, bool *answer, struct sm_err *err)
 {
     PGresult *result;
-    int rc = query(o, sql, &result, err);
+    int rc = sm_outbox_query(o, sql, &result, err);
     if (rc == 0)
         *answer = *PQgetvalue(result, 0, 0) != 0;
     PQclear(result);
@@ -199,9 +141,9 @@ static int ask(struct pg_outbox *o, const char *sql, bool *answer, struct sm_err
 static int read_home(struct pg_outbox *o, struct sm_err *err)
 {
     PGresult *result;
-    int rc = query(o, "SELECT id FROM stampmill.home", &result, err);
+    int rc = sm_outbox_query(o, "SELECT id FROM stampmill.home", &result, err);
     if (rc == 0 && PQntuples(result) == 1)
-        copy_text(result, 0, 0, o->home, sizeof o->home);
+        sm_outbox_copy_text(result, 0, 0, o->home, sizeof o->home);
     else if (rc == 0)
         rc = sm_err_set(err, SM_E_SCHEMA, "stampmill.home has %d rows, not one", PQntuples(result));
     PQclear(result);
@@ -210,7 +152,7 @@ static int read_home(struct pg_outbox *o, struct sm_err *err)
 
 static int o_connect(struct sm_outbox *outbox, int wait_ms, struct sm_err *err)
 {
-    struct pg_outbox *o = self(outbox);
+    struct pg_outbox *o = sm_outbox_self(outbox);
     disconnect(o);
     o->pg = sm_pg_connect(&o->options, wait_ms, err);
     if (o->pg == NULL)
@@ -219,7 +161,7 @@ static int o_connect(struct sm_outbox *outbox, int wait_ms, struct sm_err *err)
     if (rc == 0)
         rc = read_home(o, err);
     if (rc == 0)
-        rc = run(o, forget_sql, err);
+        rc = sm_outbox_run(o, forget_sql, err);
     if (rc != 0)
         disconnect(o);
     return rc;
@@ -233,28 +175,48 @@ static const char *o_home(const struct sm_outbox *outbox)
 static int o_epoch(struct sm_outbox *outbox, const char *queue, const char *incarnation,
                    const char *run_id, int32_t *epoch, struct sm_err *err)
 {
-    struct pg_outbox *o = self(outbox);
+    struct pg_outbox *o = sm_outbox_self(outbox);
     PGresult *result;
-    sm_buf_add_text(param(o), queue);
-    sm_buf_add_text(param(o), incarnation);
-    sm_buf_add_text(param(o), run_id);
-    int rc = query(o, "SELECT stampmill.epoch_of($1, $2, $3)", &result, err);
+    sm_buf_add_text(sm_outbox_param(o), queue);
+    sm_buf_add_text(sm_outbox_param(o), incarnation);
+    sm_buf_add_text(sm_outbox_param(o), run_id);
+    int rc = sm_outbox_query(o, "SELECT stampmill.epoch_of($1, $2, $3)", &result, err);
     if (rc == 0)
-        *epoch = (int32_t)number(result, 0, 0);
+        *epoch = (int32_t)sm_outbox_number(result, 0, 0);
     PQclear(result);
     return rc;
 }
 
 /* ---- taking and marking -- */
 
+/* The columns id, life, entry_ms and entry_seq of marks, as arrays. */
+void sm_outbox_param_marks(struct pg_outbox *o, const struct sm_outbox_mark *marks, size_t n)
+{
+    struct sm_buf *id = sm_outbox_param(o), *life = sm_outbox_param(o), *ms = sm_outbox_param(o),
+                  *seq = sm_outbox_param(o);
+    char text[SM_ID_TEXT];
+    for (size_t i = 0; i < n; i++) {
+        const char *glue = i == 0 ? "{" : ",";
+        sm_id_format(&marks[i].id, text);
+        sm_buf_printf(id, "%s%s", glue, text);
+        sm_buf_printf(life, "%s%" PRId32, glue, marks[i].life);
+        sm_buf_printf(ms, "%s%" PRIu64, glue, marks[i].entry_ms);
+        sm_buf_printf(seq, "%s%" PRIu64, glue, marks[i].entry_seq);
+    }
+    sm_buf_add_char(id, '}');
+    sm_buf_add_char(life, '}');
+    sm_buf_add_char(ms, '}');
+    sm_buf_add_char(seq, '}');
+}
+
 static void fill(struct sm_outbox_row *row, const PGresult *r, int i)
 {
     memcpy(row->id.b, PQgetvalue(r, i, 0), sizeof row->id.b);
-    row->life = (int32_t)number(r, i, 1);
-    row->max_attempts = (int32_t)number(r, i, 2);
-    row->enqueued_ms = number(r, i, 3);
-    row->at_ms = number(r, i, 4);
-    copy_text(r, i, 5, row->queue, sizeof row->queue);
+    row->life = (int32_t)sm_outbox_number(r, i, 1);
+    row->max_attempts = (int32_t)sm_outbox_number(r, i, 2);
+    row->enqueued_ms = sm_outbox_number(r, i, 3);
+    row->at_ms = sm_outbox_number(r, i, 4);
+    sm_outbox_copy_text(r, i, 5, row->queue, sizeof row->queue);
     row->type = bytes(r, i, 6);
     row->args = bytes(r, i, 7);
     row->tags = bytes(r, i, 8);
@@ -284,21 +246,21 @@ static int keep_rows(struct pg_outbox *o, PGresult *result, struct sm_err *err)
 static int o_take(struct sm_outbox *outbox, size_t most, size_t budget, const char *const *but,
                   size_t but_n, const struct sm_outbox_row **rows, size_t *n, struct sm_err *err)
 {
-    struct pg_outbox *o = self(outbox);
+    struct pg_outbox *o = sm_outbox_self(outbox);
     PGresult *result;
     SM_ASSERT(!o->taken);
     *n = 0;
-    int rc = run(o, "BEGIN", err);
+    int rc = sm_outbox_run(o, "BEGIN", err);
     if (rc != 0)
         return rc;
-    param_int(o, (int64_t)most);
-    param_int(o, (int64_t)budget);
-    struct sm_buf *names = param(o);
+    sm_outbox_param_int(o, (int64_t)most);
+    sm_outbox_param_int(o, (int64_t)budget);
+    struct sm_buf *names = sm_outbox_param(o);
     sm_buf_add_char(names, '{');
     for (size_t i = 0; i < but_n; i++)
         sm_buf_printf(names, "%s\"%s\"", i == 0 ? "" : ",", but[i]); /* names need no escapes */
     sm_buf_add_char(names, '}');
-    rc = query(o, take_sql, &result, err);
+    rc = sm_outbox_query(o, take_sql, &result, err);
     if (rc == 0)
         rc = keep_rows(o, result, err);
     if (rc != 0)
@@ -308,60 +270,41 @@ static int o_take(struct sm_outbox *outbox, size_t most, size_t budget, const ch
     return *n > 0 ? 0 : outbox->ops->mark(outbox, NULL, 0, err);
 }
 
-/* The columns id, life, entry_ms and entry_seq of marks, as arrays. */
-static void param_marks(struct pg_outbox *o, const struct sm_outbox_mark *marks, size_t n)
-{
-    struct sm_buf *id = param(o), *life = param(o), *ms = param(o), *seq = param(o);
-    char text[SM_ID_TEXT];
-    for (size_t i = 0; i < n; i++) {
-        const char *glue = i == 0 ? "{" : ",";
-        sm_id_format(&marks[i].id, text);
-        sm_buf_printf(id, "%s%s", glue, text);
-        sm_buf_printf(life, "%s%" PRId32, glue, marks[i].life);
-        sm_buf_printf(ms, "%s%" PRIu64, glue, marks[i].entry_ms);
-        sm_buf_printf(seq, "%s%" PRIu64, glue, marks[i].entry_seq);
-    }
-    sm_buf_add_char(id, '}');
-    sm_buf_add_char(life, '}');
-    sm_buf_add_char(ms, '}');
-    sm_buf_add_char(seq, '}');
-}
-
 static int o_mark(struct sm_outbox *outbox, const struct sm_outbox_mark *marks, size_t n,
                   struct sm_err *err)
 {
-    struct pg_outbox *o = self(outbox);
+    struct pg_outbox *o = sm_outbox_self(outbox);
     SM_ASSERT(o->taken || o->pg == NULL);
     o->taken = false;
     PQclear(o->held);
     o->held = NULL;
     if (n == 0) /* not undone: an epoch may have been made */
-        return run(o, "COMMIT", err);
-    param_marks(o, marks, n);
-    struct sm_buf *epoch = param(o);
+        return sm_outbox_run(o, "COMMIT", err);
+    sm_outbox_param_marks(o, marks, n);
+    struct sm_buf *epoch = sm_outbox_param(o);
     for (size_t i = 0; i < n; i++)
         sm_buf_printf(epoch, "%s%" PRId32, i == 0 ? "{" : ",", marks[i].epoch);
     sm_buf_add_char(epoch, '}');
-    int rc = run(o, mark_sql, err);
-    return rc == 0 ? run(o, "COMMIT", err) : rc;
+    int rc = sm_outbox_run(o, mark_sql, err);
+    return rc == 0 ? sm_outbox_run(o, "COMMIT", err) : rc;
 }
 
 /* ---- sleeping -- */
 
 static int o_doze(struct sm_outbox *outbox, enum sm_doze *doze, struct sm_err *err)
 {
-    struct pg_outbox *o = self(outbox);
+    struct pg_outbox *o = sm_outbox_self(outbox);
     int rc = 0;
     if (!o->watches)
-        rc = ask(o, "SELECT pg_try_advisory_lock(" LOCK_WATCH ")", &o->watches, err);
+        rc = sm_outbox_ask(o, "SELECT pg_try_advisory_lock(" LOCK_WATCH ")", &o->watches, err);
     if (rc == 0 && !o->watches) {
         *doze = SM_DOZE_SPARE;
         return 0;
     }
     if (rc == 0 && !o->asleep)
-        rc = run(o, "LISTEN stampmill_outbox", err);
+        rc = sm_outbox_run(o, "LISTEN stampmill_outbox", err);
     if (rc == 0 && !o->asleep)
-        rc = ask(o, "SELECT pg_try_advisory_lock(" LOCK_ASLEEP ")", &o->asleep, err);
+        rc = sm_outbox_ask(o, "SELECT pg_try_advisory_lock(" LOCK_ASLEEP ")", &o->asleep, err);
     *doze = o->asleep ? SM_DOZE_ASLEEP : SM_DOZE_RESTLESS;
     return rc;
 }
@@ -377,7 +320,7 @@ static bool notified(PGconn *pg)
 
 static int o_wait(struct sm_outbox *outbox, int64_t wait_us, bool *woken, struct sm_err *err)
 {
-    struct pg_outbox *o = self(outbox);
+    struct pg_outbox *o = sm_outbox_self(outbox);
     *woken = false;
     if (o->pg == NULL)
         return sm_err_set(err, SM_E_UNREACHABLE, "PostgreSQL: not connected");
@@ -395,128 +338,20 @@ static int o_wait(struct sm_outbox *outbox, int64_t wait_us, bool *woken, struct
 
 static int o_rouse(struct sm_outbox *outbox, struct sm_err *err)
 {
-    struct pg_outbox *o = self(outbox);
+    struct pg_outbox *o = sm_outbox_self(outbox);
     bool held;
     if (!o->asleep)
         return 0;
-    int rc = ask(o, "SELECT pg_advisory_unlock(" LOCK_ASLEEP ")", &held, err);
+    int rc = sm_outbox_ask(o, "SELECT pg_advisory_unlock(" LOCK_ASLEEP ")", &held, err);
     o->asleep = false;
-    return rc;
-}
-
-/* ---- asking after -- */
-
-static int o_epochs(struct sm_outbox *outbox, int32_t after, struct sm_outbox_epoch *epochs,
-                    size_t room, size_t *n, struct sm_err *err)
-{
-    struct pg_outbox *o = self(outbox);
-    PGresult *result;
-    int rc = 0;
-    *n = 0;
-    if (!o->looks)
-        rc = ask(o, "SELECT pg_try_advisory_lock(" LOCK_LOOK ")", &o->looks, err);
-    if (rc != 0 || !o->looks)
-        return rc;
-    param_int(o, (int64_t)room);
-    param_int(o, after);
-    rc = query(o, epochs_sql, &result, err);
-    for (int i = 0; rc == 0 && i < PQntuples(result); i++) {
-        struct sm_outbox_epoch *e = &epochs[(*n)++];
-        e->epoch = (int32_t)number(result, i, 0);
-        e->doubted = *PQgetvalue(result, i, 1) != 0;
-        copy_text(result, i, 2, e->queue, sizeof e->queue);
-        copy_text(result, i, 3, e->incarnation, sizeof e->incarnation);
-        copy_text(result, i, 4, e->run_id, sizeof e->run_id);
-    }
-    PQclear(result);
-    return rc;
-}
-
-static int o_relayed(struct sm_outbox *outbox, int32_t epoch, int64_t silent_ms,
-                     struct sm_outbox_mark *rows, size_t room, size_t *n, struct sm_err *err)
-{
-    struct pg_outbox *o = self(outbox);
-    PGresult *result;
-    *n = 0;
-    param_int(o, epoch);
-    param_int(o, silent_ms);
-    param_int(o, (int64_t)room);
-    int rc = query(o, relayed_sql, &result, err);
-    for (int i = 0; rc == 0 && i < PQntuples(result); i++) {
-        struct sm_outbox_mark *row = &rows[(*n)++];
-        memcpy(row->id.b, PQgetvalue(result, i, 0), sizeof row->id.b);
-        row->life = (int32_t)number(result, i, 1);
-        row->epoch = epoch;
-        row->entry_ms = (uint64_t)number(result, i, 2);
-        row->entry_seq = (uint64_t)number(result, i, 3);
-        row->bytes = (size_t)number(result, i, 4);
-    }
-    PQclear(result);
-    return rc;
-}
-
-static int o_found(struct sm_outbox *outbox, const struct sm_outbox_mark *rows, size_t n,
-                   int32_t epoch, struct sm_err *err)
-{
-    struct pg_outbox *o = self(outbox);
-    if (n == 0)
-        return 0;
-    param_marks(o, rows, n);
-    param_int(o, epoch);
-    return run(o, found_sql, err);
-}
-
-static int o_lost(struct sm_outbox *outbox, const struct sm_outbox_mark *rows, size_t n,
-                  uint64_t *ended, uint64_t *anew, struct sm_err *err)
-{
-    struct pg_outbox *o = self(outbox);
-    PGresult *result;
-    *ended = *anew = 0;
-    if (n == 0)
-        return 0;
-    param_marks(o, rows, n);
-    int rc = query(o, lost_sql, &result, err);
-    if (rc == 0) {
-        *ended = (uint64_t)number(result, 0, 0);
-        *anew = (uint64_t)number(result, 0, 1);
-    }
-    PQclear(result);
-    return rc;
-}
-
-static int o_doubt(struct sm_outbox *outbox, int32_t epoch, struct sm_err *err)
-{
-    struct pg_outbox *o = self(outbox);
-    param_int(o, epoch);
-    return run(o, "UPDATE stampmill.epochs SET doubted = true WHERE epoch = $1", err);
-}
-
-static int o_ended(struct sm_outbox *outbox, const struct sm_id *ids, size_t n, uint64_t *n_deleted,
-                   struct sm_err *err)
-{
-    struct pg_outbox *o = self(outbox);
-    PGresult *result;
-    char text[SM_ID_TEXT];
-    if (n == 0)
-        return 0;
-    struct sm_buf *id = param(o);
-    for (size_t i = 0; i < n; i++) {
-        sm_id_format(&ids[i], text);
-        sm_buf_printf(id, "%s%s", i == 0 ? "{" : ",", text);
-    }
-    sm_buf_add_char(id, '}');
-    int rc = query(o, ended_sql, &result, err);
-    if (rc == 0 && n_deleted != NULL)
-        *n_deleted = strtoull(PQcmdTuples(result), NULL, 10);
-    PQclear(result);
     return rc;
 }
 
 static void o_close(struct sm_outbox *outbox)
 {
-    struct pg_outbox *o = self(outbox);
+    struct pg_outbox *o = sm_outbox_self(outbox);
     disconnect(o);
-    for (int i = 0; i < PARAMS_MOST; i++)
+    for (int i = 0; i < SM_OUTBOX_PARAMS; i++)
         sm_buf_free(&o->params[i]);
     free(o->rows);
     free(o);
@@ -531,12 +366,12 @@ static const struct sm_outbox_ops ops = {
     .doze = o_doze,
     .wait = o_wait,
     .rouse = o_rouse,
-    .epochs = o_epochs,
-    .relayed = o_relayed,
-    .found = o_found,
-    .lost = o_lost,
-    .doubt = o_doubt,
-    .ended = o_ended,
+    .epochs = sm_outbox_epochs,
+    .relayed = sm_outbox_relayed,
+    .found = sm_outbox_found,
+    .lost = sm_outbox_lost,
+    .doubt = sm_outbox_doubt,
+    .ended = sm_outbox_ended,
     .close = o_close,
 };
 
@@ -547,7 +382,7 @@ struct sm_outbox *sm_pg_outbox_new(const struct sm_pg_options *options)
         return NULL;
     o->base.ops = &ops;
     o->options = *options; /* its texts live as long as the process */
-    for (int i = 0; i < PARAMS_MOST; i++)
+    for (int i = 0; i < SM_OUTBOX_PARAMS; i++)
         sm_buf_init(&o->params[i], 0);
     return &o->base;
 }

@@ -260,7 +260,6 @@ static int o_doze(struct sm_outbox *outbox, enum sm_doze *doze, struct sm_err *e
     int rc = begin(o, &late, err);
     if (rc != 0)
         return rc;
-    o->world->dozes++;
     if (o->world->watcher == NULL)
         o->world->watcher = o;
     if (o->world->watcher != o)

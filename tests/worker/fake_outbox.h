@@ -61,7 +61,6 @@ struct box_world {
     bool enqueueing; /* a producer's transaction is open: nobody falls asleep */
     bool called;     /* a producer has notified */
     const void *watcher, *looker;
-    int dozes;
     int calls, fail_at;
     bool fail_late;
     bool failed; /* it has, just now */
