@@ -54,7 +54,9 @@ static void wait_outbox_empty(void)
 /* As if an hour had passed since Redis was asked. */
 static void let_an_hour_pass(void)
 {
-    sql("UPDATE stampmill.outbox SET asked_at = asked_at - interval '2 hours'");
+    sql("WITH mine AS MATERIALIZED (SELECT id FROM stampmill.outbox ORDER BY id FOR UPDATE) UPDATE "
+        "stampmill.outbox AS o SET asked_at = asked_at - interval '2 hours' FROM mine WHERE o.id = "
+        "mine.id");
 }
 
 /* A daemon that moves jobs and runs none of queue `default`. */
