@@ -38,6 +38,8 @@ int sm_keeper_init(struct sm_keeper *k, struct sm_worker *w, struct sm_box *box,
     memset(k, 0, sizeof *k);
     k->w = w;
     k->stats = &w->stats_keeper;
+    /* when Redis comes back all must have beaten within a lease, or they are taken for dead */
+    k->link.most_ms = w->options->lease_ms / 5 < 2000 ? w->options->lease_ms / 5 : 2000;
     k->box = box;
     k->label = *label;
     k->q = w->seams.open_queue(w->seams.arg);

@@ -12,6 +12,7 @@ struct sm_link {
     bool up;
     int failures;
     int64_t retry_us;  /* monotonic */
+    int64_t most_ms;   /* longest wait between two tries; 0: 2 s */
     uint32_t identity; /* the worker's turn of identity under which it was opened */
 };
 

@@ -127,7 +127,8 @@ void sm_link_set_down(struct sm_link *link, int64_t now_us)
     uint32_t random;
     sm_random(&random, sizeof random);
     link->up = false;
-    link->retry_us = now_us + 1000 * sm_backoff_ms(50, 2000, ++link->failures, random);
+    int64_t most_ms = link->most_ms > 0 ? link->most_ms : 2000;
+    link->retry_us = now_us + 1000 * sm_backoff_ms(50, most_ms, ++link->failures, random);
 }
 
 bool sm_queue_ready(struct sm_worker *w, struct sm_queue *q, struct sm_link *link,
