@@ -201,7 +201,9 @@ static void decide(struct sm_committer *c)
 
 static void store_failed(struct sm_committer *c, const char *what, const struct sm_err *err)
 {
+    c->refuses |= c->under_way;
     c->under_way = false;
+    atomic_store(&c->w->commit_us, 0);
     sm_link_set_down(&c->postgres, sm_mono_us(c->w->clock));
     sm_worker_failed(c->w, c->stats, what, false, err);
 }
@@ -218,8 +220,17 @@ static bool store_ready(struct sm_committer *c)
         return false;
     }
     sm_link_set_up(&c->postgres);
-    atomic_store(&c->w->postgres_up, true);
+    if (!c->refuses) /* a full server lets us connect: only a commit shows that it takes rows */
+        atomic_store(&c->w->postgres_up, true);
     return true;
+}
+
+/* A sign of life that counts. */
+static void store_works(struct sm_committer *c)
+{
+    c->refuses = false;
+    c->checked_us = sm_mono_us(c->w->clock);
+    atomic_store(&c->w->postgres_up, true);
 }
 
 /* While there is nothing to commit nobody would notice that PostgreSQL is gone, and /readyz would
@@ -230,9 +241,10 @@ static void look_after_store(struct sm_committer *c)
     int64_t now = sm_mono_us(c->w->clock);
     if (!store_ready(c) || now - c->checked_us < CHECK_US)
         return;
-    c->checked_us = now;
     if (c->store->ops->check(c->store, CHECK_WAIT_MS, &err) != 0)
         store_failed(c, "PostgreSQL is gone", &err);
+    else
+        store_works(c); /* nothing is left of what it refused */
 }
 
 static void begin(struct sm_committer *c)
@@ -246,6 +258,7 @@ static void begin(struct sm_committer *c)
     }
     c->under_way = true;
     c->began_us = sm_mono_us(c->w->clock);
+    atomic_store(&c->w->commit_us, c->began_us);
 }
 
 /* A row that PostgreSQL refuses becomes the failure of its job, in the next batch. */
@@ -290,7 +303,8 @@ static void committed(struct sm_committer *c, const struct sm_commit_result *res
         }
     c->under_way = false;
     c->batch_n = 0;
-    c->checked_us = sm_mono_us(c->w->clock);
+    atomic_store(&c->w->commit_us, 0);
+    store_works(c);
     sm_count(c->stats, SM_C_BATCHES, 1);
     sm_hist_add(&c->stats->commit, c->checked_us - c->began_us, 1);
     if (c->envelopes.room > ENVELOPES_KEEP)

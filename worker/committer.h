@@ -21,6 +21,7 @@ struct sm_committer {
     enum sm_outcome outcome[SM_BATCH_ROWS];
     size_t batch_n;
     bool under_way;
+    bool refuses; /* the last commit failed: a connection alone proves nothing */
     int64_t began_us;
     int64_t checked_us;        /* monotonic time of PostgreSQL's last sign of life */
     uint32_t stored[SM_SLOTS]; /* STORED, waiting for their settle */

@@ -13,20 +13,31 @@
 
 #include "base/json.h"
 
+#define COMMIT_HANGS_US 1500000
+
 struct sm_status {
     struct MHD_Daemon *daemon;
     const char *listen;
 };
 
+/* A server that stands still leaves its connections open. */
+static bool commit_hangs(const struct sm_worker *w)
+{
+    int64_t since_us = atomic_load(&w->commit_us);
+    return since_us != 0 && sm_mono_us(w->clock) - since_us > COMMIT_HANGS_US;
+}
+
 bool sm_readiness_write(struct sm_worker *w, struct sm_buf *out)
 {
-    const char *reasons[4];
+    const char *reasons[5];
     size_t n = 0;
     struct sm_json json;
     if (!atomic_load(&w->redis_up))
         reasons[n++] = "no connection to Redis";
     if (!atomic_load(&w->postgres_up))
         reasons[n++] = "no connection to PostgreSQL";
+    else if (commit_hangs(w))
+        reasons[n++] = "PostgreSQL has not answered a commit for 1.5 s";
     if (!sm_worker_trusts_lease(w))
         reasons[n++] = "no beat was acknowledged within half a lease";
     if (atomic_load(&w->draining))

@@ -86,6 +86,7 @@ struct sm_worker {
     _Atomic int64_t mean_type_ns[SM_TYPES_MOST];
 
     _Atomic bool redis_up, postgres_up; /* as seen by the last call */
+    _Atomic int64_t commit_us;          /* monotonic start of the commit under way; 0: none is */
     struct sm_ended ended;              /* durable jobs, from the committer to the mover */
     struct sm_stats stats_fetcher, stats_committer, stats_keeper, stats_mover;
     struct sm_stats *stats_stamps; /* options->stamps of them */
