@@ -255,14 +255,9 @@ static bool is_gone(int pid)
     return gone;
 }
 
-void redis_signal(int number)
-{
-    ck_assert_int_eq(kill(rig_servers.redis_pid, number), 0);
-}
-
 void redis_kill(void)
 {
-    redis_signal(SIGKILL);
+    rig_signal_redis(SIGKILL);
     AWAIT(5000, is_gone(rig_servers.redis_pid));
     rig_forget_super();
 }
@@ -279,33 +274,16 @@ void redis_restart(void)
     redis_start();
 }
 
-/* The postmaster's children, by /proc. */
-static size_t children_of(int parent, pid_t *pids, size_t room)
-{
-    char path[80];
-    size_t n = 0;
-    int pid;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", parent, parent);
-    FILE *file = fopen(path, "r");
-    while (file != NULL && n < room && fscanf(file, "%d", &pid) == 1)
-        pids[n++] = pid;
-    if (file != NULL)
-        fclose(file);
-    return n;
-}
-
-void postgres_signal(int number)
-{
-    pid_t pids[200];
-    size_t n = children_of(rig_servers.pg_pid, pids, 200);
-    kill(rig_servers.pg_pid, number);
-    for (size_t i = 0; i < n; i++)
-        kill(pids[i], number);
-}
-
 void postgres_kill(void)
 {
-    postgres_signal(SIGKILL);
+    rig_signal_postgres(SIGKILL);
+    AWAIT(5000, is_gone(rig_servers.pg_pid));
+    sql_on(&rig_servers);
+}
+
+void postgres_quit(void)
+{
+    kill(rig_servers.pg_pid, SIGQUIT);
     AWAIT(5000, is_gone(rig_servers.pg_pid));
     sql_on(&rig_servers);
 }

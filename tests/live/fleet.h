@@ -66,13 +66,12 @@ void mill_drain(struct mill *m);
 
 /* ---- servers -- */
 
-/* Sent to the server's first process and, for PostgreSQL, to all its children. */
-void redis_signal(int number);
-void postgres_signal(int number);
-/* Kills with SIGKILL (PostgreSQL with SIGQUIT when `immediate`), and starts again on the data. */
+/* Kills with SIGKILL, or has PostgreSQL end at once (its immediate shutdown), and waits for the
+ * end; starts again on the data. */
 void redis_restart(void);
 void redis_kill(void);
 void postgres_kill(void);
+void postgres_quit(void);
 void postgres_start(void);
 void redis_start(void);
 

@@ -60,6 +60,35 @@ void rig_restart(void)
     rig_make_users();
 }
 
+/* The postmaster's children, by /proc. */
+static size_t children_of(int parent, pid_t *pids, size_t room)
+{
+    char path[80];
+    size_t n = 0;
+    int pid;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", parent, parent);
+    FILE *file = fopen(path, "r");
+    while (file != NULL && n < room && fscanf(file, "%d", &pid) == 1)
+        pids[n++] = pid;
+    if (file != NULL)
+        fclose(file);
+    return n;
+}
+
+void rig_signal_postgres(int number)
+{
+    pid_t pids[200];
+    size_t n = children_of(rig_servers.pg_pid, pids, 200);
+    kill(rig_servers.pg_pid, number);
+    for (size_t i = 0; i < n; i++)
+        kill(pids[i], number);
+}
+
+void rig_signal_redis(int number)
+{
+    kill(rig_servers.redis_pid, number);
+}
+
 /* Leaves the folder of box files and logs empty. */
 static void empty_runtime(void)
 {
@@ -72,9 +101,12 @@ static void empty_runtime(void)
 static void fresh(void)
 {
     empty_runtime();
+    rig_signal_redis(SIGCONT);
+    rig_signal_postgres(SIGCONT);
     servers_restart(&rig_servers);
     rig_text("FLUSHALL");
     rig_text("CONFIG SET maxmemory-policy noeviction");
+    rig_text("CONFIG SET maxmemory 0");
     rig_make_users();
     if (sql("SELECT 1 FROM pg_roles WHERE rolname = 'live_worker'")[0] == '\0')
         make_logins();

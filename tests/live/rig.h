@@ -29,6 +29,9 @@ int rig_run(const char *name, const struct suite_test *tests);
 
 /* Starts again what was killed, on the same data, with the users; old clients are to be closed. */
 void rig_restart(void);
+/* Sent to the server's first process and, of PostgreSQL, to all its children. */
+void rig_signal_redis(int number);
+void rig_signal_postgres(int number);
 
 /* ---- daemons -- */
 

@@ -138,10 +138,10 @@ START_TEST(a_redis_stopped_for_three_leases_changes_no_owner)
     put_jobs(&(struct sm_job_spec){.type = "debug.sleep", .args_json = "{\"ms\":6000}"}, 8, NULL);
     AWAIT(3000, owned_by(&a) == 4 && owned_by(&b) == 4);
     nap_ms(LEASE_MS);
-    redis_signal(SIGSTOP);
+    rig_signal_redis(SIGSTOP);
     AWAIT(2000, !mill_ready(&a) && !mill_ready(&b));
     nap_ms(3 * LEASE_MS);
-    redis_signal(SIGCONT);
+    rig_signal_redis(SIGCONT);
     AWAIT(3000, mill_ready(&a) && mill_ready(&b));
     ck_assert_int_eq(owned_by(&a), 4);
     ck_assert_int_eq(owned_by(&b), 4);
