@@ -38,6 +38,7 @@ struct sm_daemon {
     pthread_t fetcher_thread, committer_thread, keeper_thread, mover_thread, *stamp_threads;
     _Atomic int stamps_alive;
     _Atomic bool committer_ended, committer_stop, keeper_stop, mover_stop, mover_ended;
+    bool taken_down; /* at the end of the drain: no thread is left, all is freed */
 };
 
 /* The exit code that belongs to an error. */
@@ -48,8 +49,8 @@ int sm_exit_of(int code);
 int sm_daemon_start(struct sm_daemon *d, const struct sm_options *options, struct sm_err *err);
 /* Stops fetching, hands back what is not started, finishes what runs within shutdown_timeout,
  * commits, settles, hands back what could not be finished, strikes itself off. `hurry` is asked now
- * and then: true cuts the waiting short. Returns the exit code; with SM_EXIT_INTERNAL a handler
- * still runs, and the process must end by _exit. */
+ * and then: true cuts the waiting short. Returns the exit code; where not all was taken down a
+ * handler still runs, or a server holds a thread, and the process must end by _exit. */
 int sm_daemon_drain(struct sm_daemon *d, bool (*hurry)(void));
 
 #endif

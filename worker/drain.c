@@ -169,7 +169,8 @@ int sm_daemon_drain(struct sm_daemon *d, bool (*hurry)(void))
     sm_box_close(d->box, left);
     sm_log(SM_LOG_INFO, "drained", SM_N("handed_back", handed_back),
            SM_S("struck_off", left ? "yes" : "no"));
-    if (atomic_load(&d->stamps_alive) == 0 && moved)
+    d->taken_down = atomic_load(&d->stamps_alive) == 0 && moved;
+    if (d->taken_down)
         free_all(d);
     return exit_code(d, finished && left && handed_back == 0);
 }

@@ -131,7 +131,7 @@ int main(int argc, char **argv)
         return fail(&err);
     wait_for_the_end(&daemon);
     int code = sm_daemon_drain(&daemon, another_signal);
-    if (code == SM_EXIT_INTERNAL)
+    if (!daemon.taken_down)
         _exit(code); /* a handler still runs: nothing may be taken down under it */
     return code;
 }
