@@ -7,7 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "queue/redis_conn.h"
 #include "tests/live/fleet.h"
 
 static int64_t unix_ms(void)
@@ -187,56 +186,37 @@ END_TEST
 
 /* ---- cancelling -- */
 
-/* As an operator. `entry` may be "". */
-static void cancel(const struct sm_id *id, const char *entry)
+/* As an operator. */
+static void cancel(const struct sm_id *id)
 {
-    struct sm_conn conn = {.timeout_ms = 5000};
-    struct sm_redis_url url;
-    struct sm_err err;
-    redisReply *reply;
-    char text[SM_ID_TEXT];
+    char command[1600], text[SM_ID_TEXT];
     sm_id_format(id, text);
-    const char *argv[] = {"sm:{default}:cancelled", "sm:{default}:later", "sm:{default}:jobs", text,
-                          entry};
-    size_t sizes[5];
-    for (int i = 0; i < 5; i++)
-        sizes[i] = strlen(argv[i]);
-    ck_assert_int_eq(sm_redis_url_parse(rig_url("admin"), &url, &err), 0);
-    ck_assert_int_eq(sm_conn_open(&conn, &url, 5000, &err), 0);
-    int rc = sm_script_call(&conn, "cancel", 3, 5, argv, sizes, &reply, &err);
-    ck_assert_msg(rc == 0, "%s", err.text);
-    freeReplyObject(reply);
-    sm_conn_close(&conn);
-}
-
-static struct sm_id add_parked(char entry[SM_ENTRY_ID_TEXT])
-{
-    struct sm_id id = sm_id_new();
-    char text[SM_ID_TEXT];
-    sm_id_format(&id, text);
-    sm_entry_id_format(rig_add("id", text, "type", "debug.noop", "in_ms", "600000", NULL), entry);
-    return id;
+    snprintf(command, sizeof command,
+             "STAMPMILL_REDIS_URL='%s' STAMPMILL_DATABASE_URL='%s' %s/stampmill job cancel %s "
+             ">/dev/null",
+             rig_url("admin"), rig_servers.database_url, getenv("STAMPMILL_BIN"), text);
+    ck_assert_msg(system(command) == 0, "%s", command);
 }
 
 START_TEST(a_job_is_cancelled_while_it_waits_while_parked_and_while_it_runs)
 {
     struct mill a;
-    char entry[SM_ENTRY_ID_TEXT];
     mill_init(&a, "a", "host", NULL);
     struct sm_id waits = put_job("debug.noop", "{}");
-    cancel(&waits, "");
+    cancel(&waits);
     mill_start(&a);
     AWAIT(2000, row_text(&waits, "state")[0] != '\0');
-    struct sm_id parked = add_parked(entry);
+    struct sm_id parked;
+    put_jobs(&(struct sm_job_spec){.type = "debug.noop", .in_ms = 600000}, 1, &parked);
     AWAIT(2000, rig_int("ZCARD sm:{default}:later") == 1);
     int64_t began = now_ms();
-    cancel(&parked, entry);
+    cancel(&parked);
     AWAIT(2000, row_text(&parked, "state")[0] != '\0');
     int64_t parked_ms = now_ms() - began;
     struct sm_id runs = put_job("debug.sleep", "{\"ms\":60000}");
     AWAIT(2000, mill_metric(&a, "stamps_running") == 1);
     began = now_ms();
-    cancel(&runs, "");
+    cancel(&runs);
     AWAIT(2000, row_text(&runs, "state")[0] != '\0');
     printf("cancelled: parked after %lld ms, running after %lld ms\n", (long long)parked_ms,
            (long long)(now_ms() - began));
@@ -253,15 +233,19 @@ START_TEST(a_success_already_there_wins_over_a_cancel)
     struct mill a;
     mill_init(&a, "a", "host", NULL);
     mill_start(&a);
-    sql("BEGIN");
-    sql("LOCK TABLE stampmill.results IN EXCLUSIVE MODE");
+    sql("SELECT pg_advisory_lock(1)"); /* no row is written while this is held */
+    sql("CREATE OR REPLACE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+        "pg_advisory_xact_lock_shared(1); RETURN NULL; END $$");
+    sql("CREATE TRIGGER hold BEFORE INSERT ON stampmill.results FOR EACH STATEMENT EXECUTE "
+        "FUNCTION hold()");
     struct sm_id job = put_job("debug.noop", "{}");
     AWAIT(2000, mill_metric(&a, "jobs_started_total") == 1);
-    cancel(&job, "");
+    cancel(&job);
     nap_ms(600); /* the keeper looks for the cancelled each 200 ms */
-    sql("COMMIT");
+    sql("SELECT pg_advisory_unlock(1)");
     AWAIT(3000, row_text(&job, "state")[0] != '\0');
     ck_assert_str_eq(row_text(&job, "state"), "succeeded");
+    sql("DROP TRIGGER hold ON stampmill.results");
     struct sm_id next = put_job("debug.noop", "{}");
     AWAIT(3000, row_text(&next, "state")[0] != '\0');
     check_uncharged(2);
