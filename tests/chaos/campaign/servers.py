@@ -37,8 +37,8 @@ class Servers:
 
     def start_redis(self):
         self._start("--redis-only", "--until-exit", str(os.getpid()),
-                    *(word for line in (f"appendfsync {self.fsync}", "auto-aof-rewrite-percentage 0",
-                                        "enable-debug-command local") for word in ("--redis-conf", line)),
+                    *(word for line in (f"appendfsync {self.fsync}", "auto-aof-rewrite-percentage 0")
+                      for word in ("--redis-conf", line)),
                     environment=self.redis_environment)
 
     def start_postgres(self):
