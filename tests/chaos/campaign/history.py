@@ -29,6 +29,13 @@ def set_up(pg):
     pg.query(SETUP)
 
 
+# durable jobs that have not ended; rows of ended ones may stay a while after a kill
+WAITING = """
+SELECT count(*) FROM stampmill.outbox AS o WHERE NOT EXISTS (
+    SELECT FROM stampmill.results AS r
+    WHERE r.id = o.id AND (r.state = 'succeeded' OR (r.state IN ('dead', 'cancelled') AND r.life >= o.life)))
+"""
+
 ROWS = """
 SELECT id, queue, type, state, attempt, life, result, encode(sha256(body), 'hex'), error_code,
        extract(epoch FROM started_at), extract(epoch FROM finished_at)

@@ -234,7 +234,7 @@ class World:
         pg = self.servers.pg() if "outbox" in self.features else None
         while True:
             lengths = redis.pipeline([("XLEN", f"sm:{{{queue}}}:jobs") for queue in self.queues])
-            waiting = 0 if pg is None else int(pg.value("SELECT count(*) FROM stampmill.outbox"))
+            waiting = 0 if pg is None else int(pg.value(history.WAITING))
             if lengths == [0] * len(self.queues) and waiting == 0:
                 break
             if all(isinstance(length, int) for length in lengths) and (shortest is None or sum(lengths) + waiting < shortest):
