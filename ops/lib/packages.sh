@@ -16,7 +16,7 @@ PACKAGES_SERVERS=(redis-tools postgresql)
 # shellcheck disable=SC2034
 PACKAGES_DEMO=(unicode-data)
 # shellcheck disable=SC2034
-PACKAGES_TEST=(check clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' python3-redis python3-psycopg shellcheck spin)
+PACKAGES_TEST=(check clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' python3-redis python3-psycopg shellcheck spin patch)
 
 packages_installed() {
   dpkg-query -W -f='${db:Status-Abbrev} ${binary:Package}\n' "$@" 2>/dev/null |
