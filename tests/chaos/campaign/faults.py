@@ -464,16 +464,31 @@ class NetLateReply(ProxyFault):
 
 @fault
 class NetCut(ProxyFault):
-    """Every connection ends after so many more bytes, again and again."""
-    name, signs, weight = "net-cut", ("proxy:cut",), 2.0
+    """Every connection ends after so many more bytes, counted from a command or from now; each tenth of a second
+    somewhere else."""
+    name, signs, weight = "net-cut", ("proxy:cut",), 2.5
+    VERBS = {"redis": ("XDEL", "XDEL", "XACK", "XREADGROUP", "EVALSHA"), "postgres": ("stampmill.results", "COMMIT")}
+
+    def apply(self):
+        self.ending = threading.Event()
+        self.thread = threading.Thread(target=self.cut, daemon=True)
+        self.thread.start()
+
+    def cut(self):
+        while not self.ending.is_set():
+            self.set("all", self.rule())
+            self.ending.wait(0.1)
 
     def rule(self):
-        most = self.rng.choice((200, 3000, 60000))
-        up, down = self.rng.randrange(most), self.rng.randrange(most)
-        word = self.rng.choice((f"cut_up={up}", f"cut_down={down}"))
-        verbs = {"redis": ("XDEL", "XACK", "XREADGROUP", "EVALSHA"), "postgres": ("stampmill.results", "COMMIT")}
-        after = self.rng.choice(("", f" after={self.rng.choice(verbs[self.server])}"))
+        count = self.rng.randrange(self.rng.choice((60, 400, 3000, 60000)))
+        word = self.rng.choice((f"cut_up={count}", f"cut_down={count}"))
+        after = f" after={self.rng.choice(self.VERBS[self.server])}" if self.rng.random() < 0.7 else ""
         return word + after
+
+    def stop(self):
+        self.ending.set()
+        self.thread.join()
+        super().stop()
 
 
 @fault
