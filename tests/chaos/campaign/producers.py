@@ -14,6 +14,10 @@ from .resp import Redis, Refused
 from .servers import ROOT, read
 
 
+WORTH_CANCELLING = ("delayed", "sleep", "long_sleep", "temporary")
+WORTH_RETRYING = ("permanent", "exhausted")
+
+
 class Producer(threading.Thread):
     """What all have in common: pace, what is sent again, what is enqueued twice."""
     durable = False
@@ -168,20 +172,20 @@ class Operator(threading.Thread):
 
     def run(self):
         while not self.ending.wait(self.rng.uniform(0.05, 0.3)):
-            producer = self.rng.choice(self.producers)
-            recent = producer.jobs[-400:]
-            if not recent:
-                continue
-            job = self.rng.choice(recent)
-            if "cancel" in self.features and job.kind in ("delayed", "sleep", "long_sleep", "temporary"):
-                self.cancel(job)
-            elif "outbox" in self.features and job.kind in ("permanent", "exhausted"):
-                self.retry(job)
+            jobs = self.rng.choice(self.producers).jobs
+            if "cancel" in self.features and self.rng.random() < 0.6:
+                self.one_of(jobs[-400:], WORTH_CANCELLING, self.cancel)
+            elif "outbox" in self.features:
+                self.one_of(jobs[-4000:-100], WORTH_RETRYING, self.retry)
+
+    def one_of(self, jobs, kinds, do):
+        fit = [job for job in jobs if job.kind in kinds and job.id is not None and job.state == ACCEPTED
+               and not job.may_be_cancelled and job.lives == {1}]
+        if fit:
+            do(self.rng.choice(fit))
 
     def cancel(self, job):
         """A durable job in PostgreSQL first, or a wipe would bring it back; then what is in Redis."""
-        if job.id is None or job.state != ACCEPTED or job.may_be_cancelled:
-            return
         job.may_be_cancelled = True
         try:
             if job.durable:
@@ -194,8 +198,6 @@ class Operator(threading.Thread):
 
     def retry(self, job):
         """Another life with arguments that do not fail; now and then asked for twice at once."""
-        if job.id is None or job.state != ACCEPTED or job.kind not in ("permanent", "exhausted") or len(job.lives) > 1:
-            return
         ask = f"SELECT stampmill.retry({quote(job.id)}::uuid, args => '{{\"how\":\"temporary\",\"on_attempts\":[99]}}')"
         try:
             self.pg.query(ask)
