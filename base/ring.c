@@ -79,8 +79,9 @@ static void wait_filled(struct sm_ring *ring, int64_t wait_us)
 {
     int64_t until = wait_us > 0 ? sm_mono_us(&sm_clock_real) + wait_us : 0;
     int64_t left = wait_us;
+    uint32_t pokes = ring->pokes;
 
-    while (ring->head == ring->tail && !ring->closed && left != 0) {
+    while (ring->head == ring->tail && !ring->closed && left != 0 && pokes == ring->pokes) {
         ring->sleepers++;
         (void)sm_cond_wait(&ring->filled, &ring->lock, left);
         ring->sleepers--;
@@ -105,6 +106,14 @@ size_t sm_ring_take(struct sm_ring *ring, uint32_t *items, size_t max, int64_t w
     ring->head += n;
     sm_unlock(&ring->lock);
     return n;
+}
+
+void sm_ring_poke(struct sm_ring *ring)
+{
+    sm_lock(&ring->lock);
+    ring->pokes++;
+    sm_unlock(&ring->lock);
+    sm_cond_broadcast(&ring->filled);
 }
 
 size_t sm_ring_count(struct sm_ring *ring)

@@ -18,6 +18,7 @@ struct sm_ring {
     uint32_t room; /* a power of two */
     uint32_t head, tail;
     uint32_t sleepers;
+    uint32_t pokes;
     bool closed;
 };
 
@@ -29,8 +30,10 @@ void sm_ring_put(struct sm_ring *ring, const uint32_t *items, size_t n);
 /* Puts them in front, in order: what is handed on again before anything else. */
 void sm_ring_put_front(struct sm_ring *ring, const uint32_t *items, size_t n);
 /* Takes up to `max`, waits at most `wait_us` for the first (0: does not wait; < 0: for ever).
- * Returns how many; 0 after the wait or when the ring is closed and empty. */
+ * Returns how many; 0 after the wait, when poked, or when the ring is closed and empty. */
 size_t sm_ring_take(struct sm_ring *ring, uint32_t *items, size_t max, int64_t wait_us);
+/* Wakes all who wait, with nothing: there is something else for them to look at. */
+void sm_ring_poke(struct sm_ring *ring);
 /* How many are in it now. */
 size_t sm_ring_count(struct sm_ring *ring);
 /* Wakes all sleepers; from now on a take that finds nothing returns at once. */

@@ -19,7 +19,8 @@
 #define WORK_AHEAD_NS 50000000
 #define BLOCK_MS 200
 #define TICK_US 100000
-#define MOST_FIRST 16 /* Redis builds a reply whole: the first of unknown sizes must not be large  \
+#define MOST_FIRST                                                                                 \
+    16                /* Redis builds a reply whole: the first of unknown sizes must not be large  \
                        */
 #define PAUSE_US 5000 /* when all stamps are busy and nothing waits */
 

@@ -35,11 +35,12 @@ struct sm_keeper {
     struct sm_box *box; /* ours; NULL: no takeover */
     struct sm_box_label label;
     int64_t beat_us, census_us, audit_us, box_us,
-        watch_us;      /* monotonic times of the next of each */
-    int64_t idle_us;   /* since when nothing is in hand; 0: something is, or has been tidied */
-    int64_t silent_us; /* since when a loop has not turned; 0 */
-    int64_t asked_us;  /* when the last answered beat was sent */
-    int64_t steady_us; /* since when our own beats have had no gap */
+        watch_us;       /* monotonic times of the next of each */
+    int64_t watched_us; /* when the slots were last looked over */
+    int64_t idle_us;    /* since when nothing is in hand; 0: something is, or has been tidied */
+    int64_t silent_us;  /* since when a loop has not turned; 0 */
+    int64_t asked_us;   /* when the last answered beat was sent */
+    int64_t steady_us;  /* since when our own beats have had no gap */
     int64_t listen_us[SM_QUEUES_MAX]; /* monotonic time of asking next what others run */
     bool known[SM_QUEUES_MAX];        /* this identity has beaten in the queue */
     struct sm_lost *lost;             /* at the last audit */

@@ -62,6 +62,7 @@ struct sm_slot {
     _Atomic int stop;           /* what a running handler is asked: SM_E_TIMED_OUT, _STOPPED, .. */
     _Atomic int64_t since_us;   /* monotonic time of the last start of a run */
     _Atomic int64_t timeout_us; /* of this run */
+    _Atomic int64_t asked_us;   /* monotonic time of asking it to stop for that; 0: not asked */
     _Atomic uint64_t seen_ms, seen_seq; /* entry and job once more, for the keeper to look at */
     _Atomic uint64_t seen_job[2];
     _Atomic int seen_queue;

@@ -102,6 +102,7 @@ static bool run(struct sm_stamp *stamp, uint32_t i, int64_t *cpu_us)
     slot->started_us = sm_wall_us(w->clock);
     atomic_store(&slot->timeout_us, in.limits.timeout_ms * 1000);
     atomic_store(&slot->since_us, began);
+    atomic_store(&slot->asked_us, 0);
     sm_slot_move(&w->slots, i, SM_RUNNING, SM_BY_STAMP);
     sm_fault_running(i);
     if (slot->job.expires_ms == 0 || slot->started_us / 1000 < slot->job.expires_ms)
@@ -137,29 +138,14 @@ static bool has_room(const struct sm_worker *w)
            atomic_load(&w->slots.bytes) + w->options->limits.output <= w->options->memory;
 }
 
-/* Under hush only the lone suspect may start: brings it to the front. */
-static size_t only_lone(struct sm_stamp *stamp, size_t n)
-{
-    for (size_t k = 0; k < n; k++)
-        if (atomic_load(&stamp->w->slots.slot[stamp->items[k]].lone) != 0) {
-            uint32_t lone = stamp->items[k];
-            stamp->items[k] = stamp->items[0];
-            stamp->items[0] = lone;
-            return 1;
-        }
-    return 0;
-}
-
 /* How many of the n in hand this stamp takes on: one that may be long is taken alone, so that
  * nothing waits behind it. */
 static size_t may_start(struct sm_stamp *stamp, size_t n)
 {
     struct sm_worker *w = stamp->w;
     size_t k = 0;
-    if (!sm_worker_trusts_lease(w) || !has_room(w))
+    if (!sm_worker_trusts_lease(w) || !has_room(w) || atomic_load(&w->hush))
         return 0;
-    if (atomic_load(&w->hush))
-        return only_lone(stamp, n);
     while (k < n && is_small(w, &w->slots.slot[stamp->items[k]]))
         k++;
     return k == 0 ? 1 : k;
@@ -191,14 +177,26 @@ static bool run_batch(struct sm_stamp *stamp, size_t n)
     return mine;
 }
 
+/* Takes a charged suspect, which all others are hushed for. */
+static bool take_lone(struct sm_stamp *stamp)
+{
+    struct sm_worker *w = stamp->w;
+    if (atomic_load(&w->lone) == 0 || !sm_worker_trusts_lease(w))
+        return false;
+    uint32_t lone = atomic_exchange(&w->lone, 0);
+    stamp->items[0] = lone - 1;
+    return lone != 0;
+}
+
 bool sm_stamp_turn(struct sm_stamp *stamp, int64_t wait_us)
 {
     struct sm_worker *w = stamp->w;
-    size_t n = sm_ring_take(&w->ready, stamp->items, batch_size(w), wait_us);
+    bool lone = take_lone(stamp);
+    size_t n = lone ? 1 : sm_ring_take(&w->ready, stamp->items, batch_size(w), wait_us);
     if (n == 0)
         return !sm_ring_closed(&w->ready);
     atomic_fetch_add(&w->busy, 1); /* before hush is looked at: the keeper does it the other way */
-    size_t may = may_start(stamp, n);
+    size_t may = lone ? 1 : may_start(stamp, n);
     if (may < n)
         sm_ring_put_front(&w->ready, &stamp->items[may], n - may);
     bool mine = may == 0 || run_batch(stamp, may);

@@ -1,8 +1,9 @@
 /*
  * The suspect in hand walks: WAITING until no other handler runs, or for a while with the others
- * hushed; then charged in Redis and put in front of the ready ring, where only it may start; at its
- * end the others go on. When the process does not fall quiet in time, or another suspect of the
- * queue runs alone elsewhere, it is parked for a moment: the stamps must not idle for its sake.
+ * hushed; then charged in Redis and offered to the stamps, outside the ready ring, which has
+ * nothing else that may start; at its end the others go on. When the process does not fall quiet in
+ * time, or another suspect of the queue runs alone elsewhere, it is parked for a moment: the stamps
+ * must not idle for its sake.
  *
  * The patience grows with the job's age, so that under never-ending load its time comes too.
  *
@@ -68,15 +69,22 @@ static void charge(struct sm_keeper *k, uint32_t i)
         k->suspect_life = atomic_load(&slot->life);
         k->suspect_charged = true;
         atomic_store(&slot->lone, 1);
-        sm_ring_put_front(&w->ready, &i, 1);
+        atomic_store(&w->lone, i + 1);
+        sm_ring_poke(&w->ready);
     }
 }
 
-/* It is charged, and in the ring or running: has it ended? */
-static void look_after(struct sm_keeper *k, const struct sm_slot *slot)
+/* It is charged, and on its way to a stamp or running: has it ended? A drain takes it back from
+ * where no stamp has taken it yet; going back takes the charge back. */
+static void look_after(struct sm_keeper *k, uint32_t i)
 {
+    const struct sm_slot *slot = &k->w->slots.slot[i];
     enum sm_slot_state state = sm_slot_state(slot);
-    if (atomic_load(&slot->life) != k->suspect_life || (state != SM_READY && state != SM_RUNNING))
+    uint32_t offered = i + 1;
+    if (atomic_load(&k->w->draining) && atomic_compare_exchange_strong(&k->w->lone, &offered, 0))
+        put_away(k, i, 0);
+    else if (atomic_load(&slot->life) != k->suspect_life ||
+             (state != SM_READY && state != SM_RUNNING))
         forget(k);
 }
 
@@ -91,7 +99,7 @@ void sm_keeper_suspect(struct sm_keeper *k, int64_t now_us)
         k->suspect_us = now_us;
     int64_t waited = now_us - k->suspect_us;
     if (k->suspect_charged) {
-        look_after(k, slot);
+        look_after(k, mark - 1);
     } else if (atomic_load(&w->draining) || atomic_load(&slot->given_up)) {
         put_away(k, mark - 1, 0);
     } else if (atomic_load(&w->busy) == 0 || waited > WAIT_US) {

@@ -13,6 +13,7 @@
 
 #include "worker/keeper.h"
 
+#define STOOD_US 1000000  /* between two turns of the keeper */
 #define WAITED_US 1000000 /* longest in the ready ring while every stamp is busy */
 
 static bool claim_hung(struct sm_slot *slot)
@@ -41,21 +42,35 @@ static void end_hung(struct sm_keeper *k, uint32_t i)
     atomic_fetch_add(&w->hung, 1);
 }
 
+static void watch_one(struct sm_keeper *k, uint32_t i, int64_t now, int64_t stood_us)
+{
+    struct sm_slot *slot = &k->w->slots.slot[i];
+    int none = 0;
+    int64_t asked = atomic_load(&slot->asked_us);
+    if (stood_us > 0) {
+        atomic_fetch_add(&slot->since_us, stood_us);
+        if (asked != 0)
+            atomic_store(&slot->asked_us, asked += stood_us);
+    }
+    if (asked == 0 && now - atomic_load(&slot->since_us) > atomic_load(&slot->timeout_us)) {
+        atomic_store(&slot->asked_us, now);
+        if (atomic_compare_exchange_strong(&slot->stop, &none, SM_E_TIMED_OUT))
+            sm_count(k->stats, SM_C_TIMED_OUT, 1);
+    } else if (asked != 0 && now - asked > k->w->options->grace_ms * 1000) {
+        end_hung(k, i);
+    }
+}
+
 void sm_keeper_watch(struct sm_keeper *k, int64_t now)
 {
     struct sm_slots *slots = &k->w->slots;
-    int64_t grace_us = k->w->options->grace_ms * 1000;
-    for (uint32_t i = 0; atomic_load(&slots->running) > 0 && i < slots->n; i++) {
-        struct sm_slot *slot = &slots->slot[i];
-        int none = 0;
-        if (sm_slot_state(slot) != SM_RUNNING)
-            continue;
-        int64_t over_us = now - atomic_load(&slot->since_us) - atomic_load(&slot->timeout_us);
-        if (over_us > 0 && atomic_compare_exchange_strong(&slot->stop, &none, SM_E_TIMED_OUT))
-            sm_count(k->stats, SM_C_TIMED_OUT, 1);
-        if (over_us > grace_us && sm_slot_state(slot) == SM_RUNNING)
-            end_hung(k, i);
-    }
+    /* a process that stood still (stopped, or without its cores) has run nobody's time out */
+    int64_t stood_us = now - k->watched_us > STOOD_US ? now - k->watched_us : 0;
+    stood_us = k->watched_us == 0 ? 0 : stood_us;
+    k->watched_us = now;
+    for (uint32_t i = 0; atomic_load(&slots->running) > 0 && i < slots->n; i++)
+        if (sm_slot_state(&slots->slot[i]) == SM_RUNNING)
+            watch_one(k, i, now, stood_us);
 }
 
 /* ---- cancelled -- */

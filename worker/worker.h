@@ -76,10 +76,11 @@ struct sm_worker {
     _Atomic bool quiet;                       /* asked to fetch nothing for now */
     _Atomic uint32_t busy;                    /* stamps that are in a turn */
     _Atomic uint32_t suspect;                 /* the slot of a suspect in hand, plus 1; 0: none */
-    _Atomic bool hush;                        /* only a lone suspect may start */
-    _Atomic uint32_t hung;                    /* stamps whose handler never returned */
-    _Atomic uint64_t audited_run;             /* digest of the Redis run that was audited last */
-    _Atomic bool audit_wanted;                /* a connection was lost: audit soon */
+    _Atomic uint32_t lone;        /* the same once it is charged, until a stamp takes it */
+    _Atomic bool hush;            /* only a lone suspect may start */
+    _Atomic uint32_t hung;        /* stamps whose handler never returned */
+    _Atomic uint64_t audited_run; /* digest of the Redis run that was audited last */
+    _Atomic bool audit_wanted;    /* a connection was lost: audit soon */
     _Atomic int64_t turned_us[SM_LOOPS];
     _Atomic bool draining;       /* nothing new is fetched or started */
     _Atomic int64_t mean_run_ns; /* moving mean of run times */

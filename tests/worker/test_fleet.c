@@ -422,6 +422,35 @@ START_TEST(a_run_that_never_returns_is_ended_in_its_stamps_place)
 }
 END_TEST
 
+START_TEST(a_process_that_stood_still_has_run_nobodys_time_out)
+{
+    struct road *r = road_new(fake_world_new(), "w1");
+    struct fake_world *world = r->world;
+    uint32_t i;
+    fake_enqueue(world, "debug.noop", "{}", 0);
+    sm_keeper_turn(&r->keeper);
+    sm_fetcher_turn(&r->fetcher, 0);
+    ck_assert_uint_eq(sm_ring_take(&r->w.ready, &i, 1, 0), 1);
+    struct sm_slot *slot = &r->w.slots.slot[i];
+    atomic_store(&slot->since_us, world->now_us);
+    atomic_store(&slot->timeout_us, 3000000);
+    sm_slot_move(&r->w.slots, i, SM_RUNNING, SM_BY_STAMP);
+    pass_one(r, 2000);
+    world->now_us += 60000000; /* stopped for a minute */
+    pass_one(r, 500);
+    ck_assert_int_eq(atomic_load(&slot->stop), 0);
+    pass_one(r, 1000);
+    ck_assert_int_eq(atomic_load(&slot->stop), SM_E_TIMED_OUT);
+    world->now_us += 60000000;
+    pass_one(r, 300);
+    ck_assert_uint_eq(atomic_load(&r->w.hung), 0);
+    sm_slot_move(&r->w.slots, i, SM_DONE, SM_BY_STAMP);
+    sm_ring_put(&r->w.done, &i, 1);
+    ck_assert(road_run(r, 100));
+    road_end(r);
+}
+END_TEST
+
 START_TEST(a_quiet_worker_fetches_nothing_until_it_is_woken)
 {
     struct road *r = road_new(fake_world_new(), "w1");
@@ -461,6 +490,7 @@ int main(void)
     tcase_add_test(tc, two_suspects_take_turns);
     tcase_add_test(tc, a_job_charged_too_often_is_buried_unrun);
     tcase_add_test(tc, a_run_that_never_returns_is_ended_in_its_stamps_place);
+    tcase_add_test(tc, a_process_that_stood_still_has_run_nobodys_time_out);
     tcase_add_test(tc, a_quiet_worker_fetches_nothing_until_it_is_woken);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
