@@ -143,6 +143,11 @@ void sm_box_rename(struct sm_box *box, const char *worker)
     snprintf(label->worker, sizeof label->worker, "%s", worker);
 }
 
+void sm_box_remove(const struct sm_box *box)
+{
+    unlink(box->path);
+}
+
 void sm_box_close(struct sm_box *box, bool remove)
 {
     if (box == NULL)

@@ -69,6 +69,8 @@ void sm_box_note_oom(struct sm_box *box);
 void sm_box_note_home(struct sm_box *box, int queue, const char *incarnation);
 /* The worker goes on under another identity. Thread: keeper. */
 void sm_box_rename(struct sm_box *box, const char *worker);
+/* Removes the file alone: threads may still note in the mapping until the process ends. */
+void sm_box_remove(const struct sm_box *box);
 /* Unmaps and unlocks; removes the file where `remove`. NULL is fine. */
 void sm_box_close(struct sm_box *box, bool remove);
 

@@ -166,10 +166,13 @@ int sm_daemon_drain(struct sm_daemon *d, bool (*hurry)(void))
     atomic_store(&d->keeper_stop, true);
     sm_thread_join(d->keeper_thread);
     bool left = leave(d, &handed_back);
-    sm_box_close(d->box, left);
+    d->taken_down = atomic_load(&d->stamps_alive) == 0 && moved;
+    if (d->taken_down)
+        sm_box_close(d->box, left);
+    else if (left)
+        sm_box_remove(d->box);
     sm_log(SM_LOG_INFO, "drained", SM_N("handed_back", handed_back),
            SM_S("struck_off", left ? "yes" : "no"));
-    d->taken_down = atomic_load(&d->stamps_alive) == 0 && moved;
     if (d->taken_down)
         free_all(d);
     return exit_code(d, finished && left && handed_back == 0);
