@@ -225,8 +225,10 @@ static void serve(struct sm_fetcher *f, int i, size_t want, size_t idle)
     struct sm_fetcher_queue *fq = &f->queue[i];
     if (fq->under_way || !sm_queue_ready(f->w, fq->q, &fq->link, f->stats))
         return;
+    if (atomic_load(&f->w->paused[i]))
+        want = 0; /* what is due is promoted all the same */
     tick(f, i, want);
-    if (fq->link.up && want > 0 && !atomic_load(&f->w->paused[i]))
+    if (fq->link.up && want > 0)
         start(f, i, want, idle);
 }
 
