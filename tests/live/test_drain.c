@@ -154,6 +154,25 @@ START_TEST(tstp_stops_fetching_and_cont_goes_on)
 }
 END_TEST
 
+START_TEST(a_paused_queue_starts_nothing_not_even_what_is_due)
+{
+    struct mill a;
+    mill_init(&a, "a", "host", NULL);
+    mill_start(&a);
+    put_jobs(&(struct sm_job_spec){.type = "debug.noop", .in_ms = 1000}, 5, NULL);
+    AWAIT(2000, rig_int("ZCARD sm:{default}:later") == 5);
+    rig_text("HSET sm:{default}:meta paused 1");
+    AWAIT(3000, rig_int("ZCARD sm:{default}:later") == 0);
+    nap_ms(500);
+    ck_assert_int_eq(queue_length(), 5);
+    rig_text("HDEL sm:{default}:meta paused");
+    AWAIT(2000, queue_length() == 0);
+    check_uncharged(5);
+    mill_drain(&a);
+    check_redis_clean();
+}
+END_TEST
+
 /* ---- a server is away -- */
 
 START_TEST(a_drain_without_postgres_loses_nothing)
@@ -233,6 +252,7 @@ int main(void)
                      {a_job_longer_than_shutdown_timeout_is_handed_back_uncharged, 0},
                      {a_handler_that_ignores_the_drain_is_handed_back_uncharged_too, 0},
                      {a_second_signal_hurries, 0}, {tstp_stops_fetching_and_cont_goes_on, 0},
+                     {a_paused_queue_starts_nothing_not_even_what_is_due, 0},
                      {a_drain_without_postgres_loses_nothing, 0},
                      {a_drain_without_redis_loses_nothing, 0},
                      {a_handler_that_hangs_costs_an_attempt_and_its_daemon, 0});
