@@ -196,7 +196,7 @@ END_TEST
 START_TEST(a_drain_without_redis_loses_nothing)
 {
     struct mill a;
-    enum { JOBS = 30 };
+    enum { JOBS = 8 };
     mill_init(&a, "a", "host", NULL);
     mill_start(&a);
     put_jobs(&(struct sm_job_spec){.type = "debug.sleep", .args_json = "{\"ms\":300}"}, JOBS, NULL);

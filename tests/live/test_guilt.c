@@ -52,7 +52,7 @@ START_TEST(of_four_side_by_side_only_the_one_that_crashed_is_charged)
     mill_init(&a, "a", "host", "--worker.stamps=4", NULL);
     mill_start(&a);
     for (int i = 0; i < 3; i++)
-        slept[i] = rig_add("type", "debug.sleep", "args", "{\"ms\":4000}", NULL);
+        slept[i] = rig_add("type", "debug.sleep", "args", "{\"ms\":2500}", NULL);
     AWAIT(3000, mill_metric(&a, "stamps_running") == 3);
     struct sm_entry_id crashed = rig_add("type", "debug.fail", "args", CRASH, NULL);
     struct sm_id crash = rig_derived_id("default", crashed);

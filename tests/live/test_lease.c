@@ -40,7 +40,7 @@ static int64_t take_over(struct mill *holder, struct mill *other)
 
 static void check_takeovers(const char *what, const char *other_host, int64_t bound_ms)
 {
-    enum { ROUNDS = RIG_SANITIZED ? 2 : 3 };
+    enum { ROUNDS = RIG_SANITIZED ? 1 : 2 };
     int64_t took[ROUNDS];
     struct mill holder, other;
     for (int i = 0; i < ROUNDS; i++) {
@@ -49,8 +49,8 @@ static void check_takeovers(const char *what, const char *other_host, int64_t bo
         took[i] = take_over(&holder, &other);
     }
     qsort(took, ROUNDS, sizeof *took, by_value);
-    printf("%s: jobs of a killed daemon run again after %lld ms (median of %d, at most %lld)\n",
-           what, (long long)took[ROUNDS / 2], ROUNDS, (long long)took[ROUNDS - 1]);
+    printf("%s: jobs of a killed daemon run again after %lld ms (least of %d), %lld ms (most)\n",
+           what, (long long)took[0], ROUNDS, (long long)took[ROUNDS - 1]);
     ck_assert_int_lt(took[ROUNDS - 1], 5 * bound_ms);
     check_uncharged(4 * ROUNDS);
     check_redis_clean();
@@ -131,17 +131,19 @@ START_TEST(a_redis_stopped_for_three_leases_changes_no_owner)
     mill_init(&b, "b", "host2", "--worker.stamps=4", NULL);
     mill_start(&a);
     mill_start(&b);
-    put_jobs(&(struct sm_job_spec){.type = "debug.sleep", .args_json = "{\"ms\":6000}"}, 8, NULL);
+    put_jobs(&(struct sm_job_spec){.type = "debug.sleep", .args_json = "{\"ms\":5000}"}, 8, NULL);
     AWAIT(3000, owned_by(&a) == 4 && owned_by(&b) == 4);
     nap_ms(LEASE_MS);
     rig_signal_redis(SIGSTOP);
+    int64_t began = now_ms();
     AWAIT(2000, !mill_ready(&a) && !mill_ready(&b));
-    nap_ms(3 * LEASE_MS);
+    nap_ms((int)(began + 3 * LEASE_MS - now_ms()));
     rig_signal_redis(SIGCONT);
     AWAIT(3000, mill_ready(&a) && mill_ready(&b));
-    ck_assert_int_eq(owned_by(&a), 4);
-    ck_assert_int_eq(owned_by(&b), 4);
     AWAIT(6000, queue_length() == 0);
+    ck_assert_str_eq(sql("SELECT string_agg(n::text, ' ') FROM (SELECT count(*) AS n FROM "
+                         "stampmill.results GROUP BY worker) each_workers"),
+                     "4 4");
     ck_assert(mill_metric(&a, "identities_taken_total") == 0);
     ck_assert(mill_metric(&b, "identities_taken_total") == 0);
     ck_assert(mill_metric(&a, "jobs_reclaimed_total") == 0);

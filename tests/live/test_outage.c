@@ -110,14 +110,14 @@ static void pg_go_on(void)
 
 START_TEST(postgres_stopped)
 {
-    weather(&(struct outage){"PostgreSQL stopped", pg_stop, pg_go_on, 3000, false, false});
+    weather(&(struct outage){"PostgreSQL stopped", pg_stop, pg_go_on, 2500, false, false});
 }
 END_TEST
 
 START_TEST(postgres_killed)
 {
     weather(
-        &(struct outage){"PostgreSQL killed", postgres_kill, postgres_start, 2000, false, false});
+        &(struct outage){"PostgreSQL killed", postgres_kill, postgres_start, 1000, false, false});
 }
 END_TEST
 
@@ -142,7 +142,7 @@ static void pg_writable(void)
 START_TEST(postgres_read_only)
 {
     weather(
-        &(struct outage){"PostgreSQL read-only", pg_read_only, pg_writable, 3000, false, false});
+        &(struct outage){"PostgreSQL read-only", pg_read_only, pg_writable, 1500, false, false});
 }
 END_TEST
 
@@ -168,7 +168,7 @@ static void pg_full(void)
 
 START_TEST(postgres_full)
 {
-    weather(&(struct outage){"PostgreSQL full", pg_full, pg_no_trigger, 3000, false, false});
+    weather(&(struct outage){"PostgreSQL full", pg_full, pg_no_trigger, 1500, false, false});
 }
 END_TEST
 
@@ -179,7 +179,7 @@ static void pg_slow(void)
 
 START_TEST(postgres_slow)
 {
-    weather(&(struct outage){"PostgreSQL slow", pg_slow, pg_no_trigger, 3000, true, false});
+    weather(&(struct outage){"PostgreSQL slow", pg_slow, pg_no_trigger, 2000, true, false});
 }
 END_TEST
 
@@ -197,14 +197,14 @@ static void redis_go_on(void)
 
 START_TEST(redis_stopped)
 {
-    weather(&(struct outage){"Redis stopped", redis_stop, redis_go_on, 4 * LEASE_MS, false, false});
+    weather(&(struct outage){"Redis stopped", redis_stop, redis_go_on, 3 * LEASE_MS, false, false});
 }
 END_TEST
 
 START_TEST(redis_killed)
 {
     rig_text("CONFIG SET appendfsync always");
-    weather(&(struct outage){"Redis killed", redis_kill, redis_start, 3 * LEASE_MS, false, false});
+    weather(&(struct outage){"Redis killed", redis_kill, redis_start, 2 * LEASE_MS, false, false});
 }
 END_TEST
 
@@ -225,7 +225,7 @@ static void redis_roomy(void)
 
 START_TEST(redis_full_for_some_leases)
 {
-    weather(&(struct outage){"Redis full", redis_full, redis_roomy, 4 * LEASE_MS, true, true});
+    weather(&(struct outage){"Redis full", redis_full, redis_roomy, 3 * LEASE_MS, true, true});
 }
 END_TEST
 
@@ -241,7 +241,7 @@ static void redis_master(void)
 
 START_TEST(redis_read_only_after_a_fail_over)
 {
-    weather(&(struct outage){"Redis read-only", redis_replica, redis_master, 3 * LEASE_MS, false,
+    weather(&(struct outage){"Redis read-only", redis_replica, redis_master, 2 * LEASE_MS, false,
                              false});
 }
 END_TEST

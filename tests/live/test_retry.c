@@ -162,7 +162,7 @@ START_TEST(many_due_at_once_do_not_stall_redis)
     mill_start(&a);
     mill_start(&b);
     rig_text("CONFIG RESETSTAT");
-    int64_t due_ms = unix_ms() + (RIG_SANITIZED ? 6000 : 12000);
+    int64_t due_ms = unix_ms() + (RIG_SANITIZED ? 3000 : 10000);
     put_jobs(&(struct sm_job_spec){.type = "debug.noop", .at_ms = due_ms}, JOBS, NULL);
     AWAIT(20000, rig_int("ZCARD sm:{default}:later") == JOBS || unix_ms() > due_ms);
     int64_t parked = rig_int("ZCARD sm:{default}:later");
