@@ -16,12 +16,14 @@ struct rig {
     struct sm_worker w;
     struct sm_mover_state mover[2]; /* two daemons; the second is idle in most tests */
     bool dies;                      /* the first, where a call fails: another comes in its place */
+    int64_t step_us;                /* between two turns */
 };
 
 static struct rig *rig_new(void)
 {
     struct rig *r = calloc(1, sizeof *r);
     r->world = box_world_new();
+    r->step_us = 20000;
     r->options =
         (struct sm_options){.queues = {"default"}, .queues_n = 1, .stamps = 1, .lease_ms = 5000};
     struct sm_seams seams = {&r->world->clock, NULL, NULL, NULL};
@@ -57,7 +59,7 @@ static void replace_mover(struct rig *r)
 static void turn(struct rig *r, int64_t us)
 {
     for (int64_t until = r->world->now_us + us; r->world->now_us < until;
-         r->world->now_us += 20000) {
+         r->world->now_us += r->step_us) {
         sm_mover_turn(&r->mover[0], 1);
         if (r->dies && r->world->failed)
             replace_mover(r);
@@ -408,6 +410,7 @@ static int story(int n, bool late, bool dies)
 {
     struct rig *r = rig_new();
     r->dies = dies;
+    r->step_us = 100000; /* each call is failed in a run of its own: few turns */
     r->world->fail_at = n;
     r->world->fail_late = late;
     enqueue(r, "default", 20);
