@@ -376,8 +376,8 @@ START_TEST(lives_and_ranks_decide_whatever_the_order)
     for (size_t i = 0; i < COUNT(stories); i++) {
         struct sm_row row = dead_row();
         play(stories[i][0], &row);
-        ck_assert_msg(strcmp(life_and_state(&row), stories[i][1]) == 0, "%s: %s, not %s", stories[i][0],
-                      life_and_state(&row), stories[i][1]);
+        ck_assert_msg(strcmp(life_and_state(&row), stories[i][1]) == 0, "%s: %s, not %s",
+                      stories[i][0], life_and_state(&row), stories[i][1]);
     }
 }
 END_TEST
