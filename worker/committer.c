@@ -443,8 +443,12 @@ static void settle(struct sm_committer *c)
     struct sm_err err;
     if (c->stored_n + c->parking_n == 0 || !sm_queue_ready(c->w, c->q, &c->redis, c->stats))
         return;
-    if (sm_run_digest(c->q->ops->run_id(c->q)) != atomic_load(&c->w->audited_run))
-        return; /* another Redis run: nothing is settled before the audit */
+    if (sm_run_digest(c->q->ops->run_id(c->q)) != atomic_load(&c->w->audited_run)) {
+        /* Another Redis run: nothing is settled before the audit. Ours may be the old one, of whose
+         * end an idle connection has not heard. */
+        sm_link_set_down(&c->redis, sm_mono_us(c->w->clock));
+        return;
+    }
     if (settle_all(c, &err) != 0)
         redis_failed(c, "settling failed", &err);
     else if (park_all(c, &err) != 0)

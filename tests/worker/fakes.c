@@ -67,6 +67,7 @@ struct fake_queue {
     struct sm_queue base;
     struct fake_world *world;
     char worker[40];
+    int run; /* of Redis, when it was connected */
     bool connected, under_way;
     unsigned count;
     bool fetch_fails_late;
@@ -98,6 +99,7 @@ static int leave(struct fake_queue *q, bool late, struct sm_err *err)
 static int begin(struct fake_queue *q, bool *late, struct sm_err *err)
 {
     *late = false;
+    q->connected = q->connected && q->run == q->world->redis_run;
     if (!q->connected)
         return sm_err_set(err, SM_E_UNREACHABLE, "fake: not connected");
     int rc = enter(q->world, q->world->redis_down, late, err);
@@ -113,6 +115,7 @@ static int q_connect(struct sm_queue *queue, int wait_ms, struct sm_err *err)
     q->under_way = false;
     int rc = enter(q->world, q->world->redis_down, &late, err);
     q->connected = rc == 0;
+    q->run = q->world->redis_run;
     return rc == 0 ? leave(q, late, err) : rc;
 }
 
@@ -509,8 +512,8 @@ static const char *q_incarnation(const struct sm_queue *queue, int index)
 
 static const char *q_run_id(const struct sm_queue *queue)
 {
-    (void)queue;
-    return "run";
+    static const char *const names[] = {"run0", "run1", "run2", "run3"};
+    return names[((const struct fake_queue *)queue)->run % 4];
 }
 
 static void q_close(struct sm_queue *queue)

@@ -57,7 +57,8 @@ struct fake_world {
     int fail_at;    /* the number of the call that fails; 0: none */
     bool fail_late; /* fails after its effect, as a lost reply does */
     bool redis_down, postgres_down;
-    bool refuse_results;     /* PostgreSQL refuses rows with a result */
+    int redis_run;       /* one more each time Redis is restarted: connections of before are cut */
+    bool refuse_results; /* PostgreSQL refuses rows with a result */
     int settled_uncommitted; /* settles of entries whose job had no row: must stay 0 */
     char offers[100];        /* the types that others run: " a b " */
     int64_t redis_behind_ms; /* Redis's clock behind ours */

@@ -231,6 +231,23 @@ START_TEST(a_redis_that_was_away_for_long_kills_nobody)
 }
 END_TEST
 
+START_TEST(a_committer_that_did_not_notice_a_restart_settles_all_the_same)
+{
+    struct road *r = road_new(fake_world_new(), "w1");
+    struct fake_world *world = r->world;
+    fake_enqueue(world, "debug.noop", "{}", 0);
+    ck_assert(road_run(r, 100)); /* all connections are open */
+    fake_enqueue(world, "debug.noop", "{}", 0);
+    sm_fetcher_turn(&r->fetcher, 0);
+    sm_stamp_turn(&r->stamp, 0);
+    world->redis_run++;
+    for (int i = 0; i < 20; i++, world->now_us += 100000)
+        sm_keeper_turn(&r->keeper); /* connects, and audits the new run */
+    ck_assert(road_run(r, 200));
+    road_end(r);
+}
+END_TEST
+
 START_TEST(a_clock_of_redis_that_jumps_kills_nobody)
 {
     struct fake_world *world = fake_world_new();
@@ -480,6 +497,7 @@ int main(void)
     tcase_add_test(tc, a_type_that_another_worker_runs_is_left_to_it);
     tcase_add_test(tc, a_dead_worker_is_given_up_after_its_lease_and_not_before);
     tcase_add_test(tc, a_redis_that_was_away_for_long_kills_nobody);
+    tcase_add_test(tc, a_committer_that_did_not_notice_a_restart_settles_all_the_same);
     tcase_add_test(tc, a_clock_of_redis_that_jumps_kills_nobody);
     tcase_add_test(tc, a_worker_dead_when_the_clock_jumped_back_is_found_all_the_same);
     tcase_add_test(tc, a_worker_that_was_stopped_starts_nothing_it_no_longer_owns);
