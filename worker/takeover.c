@@ -82,11 +82,13 @@ static int empty_by_box(struct sm_keeper *k, int queue, int theirs,
 }
 
 /* Our index of a queue of theirs; -1 when it is not ours to judge: not consumed here, or of another
- * Redis. A box without a home is of a daemon that died before its first beat, and owned nothing. */
+ * Redis. A box without a home is of a daemon that died before its first beat was answered: it owned
+ * nothing, but may be listed. */
 static int same_queue(struct sm_keeper *k, const struct sm_box_label *label, int theirs)
 {
     int queue = queue_index(k->w, label->queues[theirs]);
-    if (queue >= 0 && strcmp(k->q->ops->incarnation(k->q, queue), label->home[theirs]) != 0)
+    const char *home = label->home[theirs];
+    if (queue >= 0 && home[0] != '\0' && strcmp(k->q->ops->incarnation(k->q, queue), home) != 0)
         return -1;
     return queue;
 }
@@ -98,8 +100,6 @@ static int dead(const struct sm_box_report *report, void *arg)
     const struct sm_box_label *label = &report->label;
     int rc = 0;
     for (int i = 0; k->link.up && i < label->queues_n; i++) {
-        if (label->home[i][0] == '\0')
-            continue;
         int queue = same_queue(k, label, i);
         int one = queue < 0 ? SM_E_CONFLICT : empty_by_box(k, queue, i, report);
         rc = rc != 0 ? rc : one;

@@ -434,7 +434,8 @@ START_TEST(a_run_that_never_returns_is_ended_in_its_stamps_place)
     ck_assert_uint_eq(fake_unsettled(world), 0);
     ck_assert_uint_eq(atomic_load(&r->w.hung), 1);
     ck_assert_uint_eq(sm_ring_count(&r->w.slots.free), SM_SLOTS - 1); /* never used again */
-    free(slot->job.memory);
+    sm_job_free(&slot->job);                                          /* nothing runs in it here */
+    sm_run_out_free(&slot->out);
     road_end(r);
 }
 END_TEST
