@@ -183,8 +183,9 @@ static void decide(struct sm_committer *c)
     for (size_t k = 0; k < c->batch_n; k++) {
         struct sm_slot *slot = slot_of(c, c->batch[k]);
         bool stopped = slot->out.code == SM_E_STOPPED;
-        uint32_t random;
-        sm_random(&random, sizeof random);
+        uint32_t random = 0;
+        if (slot->out.code != 0) /* only a failure waits; each is a system call */
+            sm_random(&random, sizeof random);
         enum sm_outcome outcome = sm_outcome_of(slot, c->w->options, now_ms, random);
         if (outcome == SM_OUTCOME_PARK) {
             sm_count(c->stats, stopped ? SM_C_RELEASED : SM_C_AGAIN, 1);

@@ -33,11 +33,10 @@ static bool runs_here(const struct sm_worker *w, const struct sm_type *type)
     return type != NULL && (!type->debug || w->options->debug_types);
 }
 
-/* Finds the handler; false, and why, when the job cannot run here. */
-static bool find_type(struct sm_worker *w, struct sm_slot *slot)
+/* Takes the handler that was found; false, and why, when the job cannot run here. */
+static bool accept_type(struct sm_worker *w, struct sm_slot *slot)
 {
     const struct sm_bytes *name = &slot->job.type;
-    slot->type = sm_type_find(name->p, name->n);
     if (runs_here(w, slot->type))
         slot->type_n = sm_type_number(slot->type);
     else if (slot->type == NULL)
@@ -133,8 +132,7 @@ static bool is_in_hand(struct sm_worker *w, uint32_t i)
 /* A type that this worker does not run but another one does: a fleet of mixed versions. */
 static bool belongs_elsewhere(struct sm_worker *w, const struct sm_slot *slot)
 {
-    return !runs_here(w, sm_type_find(slot->job.type.p, slot->job.type.n)) &&
-           sm_worker_offered(w, slot->queue, slot->job.type);
+    return !runs_here(w, slot->type) && sm_worker_offered(w, slot->queue, slot->job.type);
 }
 
 /* When the other one may take it: half of the job's age from now, 1 to 30 s, so that the waits
@@ -177,13 +175,15 @@ static void sort_one(struct sorted *s, uint32_t i)
         park(s, i, slot->job.due_ms);
         return;
     }
+    if (slot->out.code == 0)
+        slot->type = sm_type_find(slot->job.type.p, slot->job.type.n);
     if (slot->out.code == 0 && belongs_elsewhere(s->w, slot)) {
         park(s, i, elsewhere_ms(s->w, slot));
         return;
     }
     if (slot->out.code == 0 && sm_outcome_crashed(&slot->tries))
         bury_crashed(slot);
-    if (slot->out.code == 0 && find_type(s->w, slot)) {
+    if (slot->out.code == 0 && accept_type(s->w, slot)) {
         if (sm_tries_suspect(&slot->tries)) {
             keep_suspect(s, i);
         } else {
