@@ -174,11 +174,13 @@ int commit(struct sm_store *store, const struct sm_row *rows, size_t n, enum sm_
     return rc;
 }
 
-int run_tests(const char *name, void (*start)(void), const TTest *const *tests, size_t n)
+int run_tests(const char *name, void (*start)(void), void (*each)(void), const TTest *const *tests,
+              size_t n)
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create("live");
     tcase_add_unchecked_fixture(tcase, start, fixture_stop);
+    tcase_add_checked_fixture(tcase, each, NULL);
     for (size_t i = 0; i < n; i++)
         tcase_add_test(tcase, tests[i]);
     suite_add_tcase(suite, tcase);

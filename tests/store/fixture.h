@@ -46,7 +46,9 @@ int commit_all(struct sm_store *store, const struct sm_batch *batch, enum sm_ver
 int commit_stubbornly(struct sm_store *store, const struct sm_batch *batch,
                       enum sm_verdict *verdicts, struct sm_commit_result *result);
 
-/* Runs these tests as one program with the fixture; main's answer. */
-int run_tests(const char *name, void (*start)(void), const TTest *const *tests, size_t n);
+/* Runs these tests as one program with the fixture, `each` (or NULL) before every one; main's
+ * answer. */
+int run_tests(const char *name, void (*start)(void), void (*each)(void), const TTest *const *tests,
+              size_t n);
 
 #endif

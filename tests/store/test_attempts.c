@@ -181,5 +181,5 @@ int main(void)
         all_texts_refused_is_all_replaced,
         an_attempt_that_a_constraint_refuses_is_left_out,
     };
-    return run_tests("store_attempts", fixture_start, tests, COUNT(tests));
+    return run_tests("store_attempts", fixture_start, NULL, tests, COUNT(tests));
 }

@@ -315,5 +315,5 @@ int main(void)
         a_connection_lost_in_mid_commit_costs_nothing,
         a_stopped_server_holds_nobody_past_the_wait,
     };
-    return run_tests("store_commit", fixture_start, tests, COUNT(tests));
+    return run_tests("store_commit", fixture_start, NULL, tests, COUNT(tests));
 }

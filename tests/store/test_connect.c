@@ -322,5 +322,5 @@ int main(void)
         ids_of_entries_are_those_of_the_protocol,
         rows_that_came_before_their_partition_move_into_it,
     };
-    return run_tests("store_connect", fixture_start, tests, COUNT(tests));
+    return run_tests("store_connect", fixture_start, NULL, tests, COUNT(tests));
 }

@@ -421,16 +421,5 @@ int main(void)
         lives_and_ranks_decide_whatever_the_order,
         a_durable_job_that_is_cancelled_has_its_row_before_anything_else,
     };
-    Suite *suite = suite_create("store_enqueue");
-    TCase *tcase = tcase_create("live");
-    tcase_add_unchecked_fixture(tcase, set_up, fixture_stop);
-    tcase_add_checked_fixture(tcase, empty, NULL);
-    for (size_t i = 0; i < COUNT(tests); i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests("store_enqueue", set_up, empty, tests, COUNT(tests));
 }

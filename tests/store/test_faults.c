@@ -413,5 +413,5 @@ int main(void)
         a_row_of_the_largest_result_and_body_is_stored,
         many_large_results_one_after_the_other_lose_no_connection,
     };
-    return run_tests("store_faults", fixture_start, tests, COUNT(tests));
+    return run_tests("store_faults", fixture_start, NULL, tests, COUNT(tests));
 }

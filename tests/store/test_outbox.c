@@ -395,16 +395,5 @@ int main(void)
         nobody_falls_asleep_over_an_open_transaction,
         a_session_that_is_ended_leaves_its_rows_to_others,
     };
-    Suite *suite = suite_create("store_outbox");
-    TCase *tcase = tcase_create("live");
-    tcase_add_unchecked_fixture(tcase, set_up, fixture_stop);
-    tcase_add_checked_fixture(tcase, empty, NULL);
-    for (size_t i = 0; i < COUNT(tests); i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests("store_outbox", set_up, empty, tests, COUNT(tests));
 }

@@ -113,5 +113,5 @@ int main(void)
         a_long_reader_holds_it_up_for_about_a_second,
         a_lost_connection_is_said_and_a_new_one_works,
     };
-    return run_tests("store_upkeep", fixture_start, tests, sizeof tests / sizeof *tests);
+    return run_tests("store_upkeep", fixture_start, NULL, tests, sizeof tests / sizeof *tests);
 }
