@@ -65,6 +65,24 @@ void rig_free(struct sm_intake *in)
     in->n = 0;
 }
 
+struct sm_intake rig_intake(size_t room)
+{
+    static struct sm_delivery items[200];
+    return (struct sm_intake){.items = items, .room = room};
+}
+
+struct sm_entry_id rig_leased(struct sm_queue *q)
+{
+    struct sm_entry_id id = rig_add("type t");
+    struct sm_intake in = rig_intake(1);
+    struct sm_err err;
+    ck_assert_int_eq(rig_fetch(q, 1, RIG_MANY, &in, &err), 0);
+    ck_assert_uint_eq(in.n, 1);
+    ck_assert_int_eq(sm_entry_id_compare(in.items[0].entry, id), 0);
+    rig_free(&in);
+    return id;
+}
+
 /* ---- the suite -- */
 
 static void empty(void)

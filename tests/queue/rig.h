@@ -9,6 +9,8 @@
 #include "tests/base/suite.h"
 #include "tests/support/super.h"
 
+#define RIG_MANY (1u << 20) /* bytes: a limit or a budget that nothing here reaches */
+
 /* Runs the suite's tests on one server; the exit code of main. */
 int rig_run(const char *name, const struct suite_test *tests);
 
@@ -27,6 +29,10 @@ int rig_fetch(struct sm_queue *q, unsigned count, size_t budget, struct sm_intak
               struct sm_err *err);
 /* Hands back what q took by its first fetch. */
 void rig_hand_back(struct sm_queue *q, const struct sm_entry_id *ids, size_t n);
+/* Room for up to 200 deliveries, the same at each call. */
+struct sm_intake rig_intake(size_t room);
 void rig_free(struct sm_intake *in);
+/* Adds one job and leases it to q. */
+struct sm_entry_id rig_leased(struct sm_queue *q);
 
 #endif

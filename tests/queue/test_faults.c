@@ -8,26 +8,6 @@
 #include "base/clock.h"
 #include "tests/queue/rig.h"
 
-#define MANY (1u << 20)
-
-static struct sm_delivery items[200];
-
-static struct sm_intake intake(size_t room)
-{
-    return (struct sm_intake){.items = items, .room = room};
-}
-
-static struct sm_entry_id leased(struct sm_queue *q)
-{
-    struct sm_entry_id id = rig_add("type t");
-    struct sm_intake in = intake(1);
-    struct sm_err err;
-    ck_assert_int_eq(rig_fetch(q, 1, MANY, &in, &err), 0);
-    ck_assert_uint_eq(in.n, 1);
-    rig_free(&in);
-    return id;
-}
-
 /* Adds a job with so many bytes of input, under an id of its own. */
 static struct sm_entry_id add_large(size_t size)
 {
@@ -44,9 +24,9 @@ static struct sm_entry_id add_large(size_t size)
 
 START_TEST(a_settle_that_was_cut_in_two_heals)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
-    struct sm_entry_id mine = leased(q), freed = leased(q);
-    struct sm_intake in = intake(2);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
+    struct sm_entry_id mine = rig_leased(q), freed = rig_leased(q);
+    struct sm_intake in = rig_intake(2);
     struct sm_err err;
     int64_t due;
     rig_hand_back(q, &freed, 1);
@@ -54,9 +34,9 @@ START_TEST(a_settle_that_was_cut_in_two_heals)
             (unsigned long long)mine.seq, (unsigned long long)freed.ms,
             (unsigned long long)freed.seq);
     ck_assert_int_eq(rig_int("XPENDING sm:{q}:jobs mill - + 10"), 2);
-    ck_assert_int_eq(q->ops->take(q, 0, &mine, 1, MANY, MANY, &in, &err), 0);
+    ck_assert_int_eq(q->ops->take(q, 0, &mine, 1, RIG_MANY, RIG_MANY, &in, &err), 0);
     ck_assert(in.n == 0 && in.gone == 1);
-    ck_assert_int_eq(q->ops->tick(q, 0, 5, MANY, &in, &due, &err), 0);
+    ck_assert_int_eq(q->ops->tick(q, 0, 5, RIG_MANY, &in, &due, &err), 0);
     ck_assert_uint_eq(in.n, 0);
     ck_assert_int_eq(rig_int("XPENDING sm:{q}:jobs mill - + 10"), 0);
     ck_assert_int_eq(rig_int("EXISTS sm:{q}:tries"), 0);
@@ -66,7 +46,7 @@ END_TEST
 
 START_TEST(forgotten_scripts_are_sent_again)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
     struct sm_beat beat;
     struct sm_err err;
     rig_text("SCRIPT FLUSH");
@@ -77,14 +57,14 @@ END_TEST
 
 START_TEST(a_deleted_group_is_said_and_made_anew)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
-    struct sm_intake in = intake(1);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
+    struct sm_intake in = rig_intake(1);
     struct sm_err err;
     struct sm_entry_id id = rig_add("type t");
     rig_int("XGROUP DESTROY sm:{q}:jobs mill");
-    ck_assert_int_eq(rig_fetch(q, 1, MANY, &in, &err), SM_E_NO_GROUP);
+    ck_assert_int_eq(rig_fetch(q, 1, RIG_MANY, &in, &err), SM_E_NO_GROUP);
     ck_assert_int_eq(q->ops->connect(q, 2000, &err), 0);
-    ck_assert_int_eq(rig_fetch(q, 1, MANY, &in, &err), 0);
+    ck_assert_int_eq(rig_fetch(q, 1, RIG_MANY, &in, &err), 0);
     ck_assert(in.n == 1 && sm_entry_id_compare(in.items[0].entry, id) == 0);
     rig_free(&in);
     q->ops->close(q);
@@ -93,9 +73,9 @@ END_TEST
 
 START_TEST(a_reply_over_the_budget_is_taken_one_by_one)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
     struct sm_entry_id ids[3], owned[5];
-    struct sm_intake in = intake(5);
+    struct sm_intake in = rig_intake(5);
     struct sm_err err;
     size_t n;
     for (int i = 0; i < 3; i++)
@@ -106,10 +86,10 @@ START_TEST(a_reply_over_the_budget_is_taken_one_by_one)
     ck_assert_int_eq(q->ops->owned(q, 0, (struct sm_entry_id){0, 0}, owned, 5, &n, &err), 0);
     ck_assert_uint_eq(n, 3);
     ck_assert_mem_eq(owned, ids, sizeof ids);
-    ck_assert_int_eq(q->ops->take(q, 0, owned, 3, MANY, 4500, &in, &err), 0);
+    ck_assert_int_eq(q->ops->take(q, 0, owned, 3, RIG_MANY, 4500, &in, &err), 0);
     ck_assert_uint_eq(in.n, 2); /* the third does not fit, and stays owned */
     rig_free(&in);
-    ck_assert_int_eq(q->ops->take(q, 0, owned + 2, 1, MANY, 4500, &in, &err), 0);
+    ck_assert_int_eq(q->ops->take(q, 0, owned + 2, 1, RIG_MANY, 4500, &in, &err), 0);
     ck_assert(in.n == 1 && in.items[0].job.input.n == 2000);
     ck_assert_str_eq(rig_owner(ids[2]), "w1");
     rig_free(&in);
@@ -119,19 +99,19 @@ END_TEST
 
 START_TEST(what_a_tick_took_and_does_not_fit_comes_by_the_audit)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
     struct sm_entry_id ids[2] = {add_large(2000), add_large(2000)};
-    struct sm_intake in = intake(5);
+    struct sm_intake in = rig_intake(5);
     struct sm_err err;
     int64_t due;
-    ck_assert_int_eq(rig_fetch(q, 5, MANY, &in, &err), 0);
+    ck_assert_int_eq(rig_fetch(q, 5, RIG_MANY, &in, &err), 0);
     rig_free(&in);
     rig_hand_back(q, ids, 2);
     ck_assert_int_eq(q->ops->tick(q, 0, 5, 3000, &in, &due, &err), 0);
     ck_assert_uint_eq(in.n, 1);
     ck_assert_str_eq(rig_owner(ids[1]), "w1");
     rig_free(&in);
-    ck_assert_int_eq(q->ops->take(q, 0, ids + 1, 1, MANY, 3000, &in, &err), 0);
+    ck_assert_int_eq(q->ops->take(q, 0, ids + 1, 1, RIG_MANY, 3000, &in, &err), 0);
     ck_assert(in.n == 1 && in.items[0].tries.takes == 1);
     rig_free(&in);
     q->ops->close(q);
@@ -141,7 +121,7 @@ END_TEST
 START_TEST(an_entry_over_the_limit_comes_under_its_id_and_the_others_whole)
 {
     struct sm_queue *q = rig_worker("w1", 3000);
-    struct sm_intake in = intake(5);
+    struct sm_intake in = rig_intake(5);
     struct sm_err err;
     char id[SM_ID_TEXT];
     add_large(3500);
@@ -160,9 +140,9 @@ END_TEST
 
 START_TEST(a_full_redis_still_drains)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
-    struct sm_entry_id ids[2] = {leased(q), leased(q)};
-    struct sm_intake in = intake(5);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
+    struct sm_entry_id ids[2] = {rig_leased(q), rig_leased(q)};
+    struct sm_intake in = rig_intake(5);
     struct sm_beat beat;
     struct sm_err err;
     int64_t due;
@@ -172,9 +152,9 @@ START_TEST(a_full_redis_still_drains)
     ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
     ck_assert_int_eq(q->ops->report(q, pairs, 1, 1000, &err), 0);
     rig_hand_back(q, ids, 1);
-    ck_assert_int_eq(q->ops->tick(q, 0, 5, MANY, &in, &due, &err), 0);
+    ck_assert_int_eq(q->ops->tick(q, 0, 5, RIG_MANY, &in, &due, &err), 0);
     ck_assert_uint_eq(in.n, 1);
-    ck_assert_int_eq(rig_fetch(q, 4, MANY, &in, &err), 0);
+    ck_assert_int_eq(rig_fetch(q, 4, RIG_MANY, &in, &err), 0);
     ck_assert_uint_eq(in.n, 2);
     struct sm_parking item = {.owned = {ids[1], 0}, .due_ms = 1, .tries = {.attempts = 1}};
     ck_assert_int_eq(q->ops->park(q, 0, &item, 1, &err), 0);
@@ -195,7 +175,7 @@ static int connect_code(const char *url, bool allow_eviction, struct sm_err *err
                                        .worker = "w1",
                                        .queues = queues,
                                        .queues_n = 1,
-                                       .entry_limit = MANY,
+                                       .entry_limit = RIG_MANY,
                                        .allow_eviction = allow_eviction};
     struct sm_queue *q = sm_redis_queue_new(&options);
     int rc = q->ops->connect(q, 500, err);
@@ -247,10 +227,10 @@ START_TEST(a_silent_server_is_given_up_within_the_time_out)
                                        .worker = "w1",
                                        .queues = queues,
                                        .queues_n = 1,
-                                       .entry_limit = MANY,
+                                       .entry_limit = RIG_MANY,
                                        .read_timeout_ms = 100};
     struct sm_queue *q = sm_redis_queue_new(&options);
-    struct sm_intake in = intake(1);
+    struct sm_intake in = rig_intake(1);
     struct sm_beat beat;
     struct sm_err err;
     ck_assert_int_eq(q->ops->connect(q, 2000, &err), 0);
@@ -263,7 +243,7 @@ START_TEST(a_silent_server_is_given_up_within_the_time_out)
     ck_assert(took > 90000 && took < 2000000);
     ck_assert_int_eq(q->ops->connect(q, 2000, &err), 0);
     ck_assert_int_eq(kill(rig_servers.redis_pid, SIGSTOP), 0);
-    int fetch_rc = rig_fetch(q, 1, MANY, &in, &err);
+    int fetch_rc = rig_fetch(q, 1, RIG_MANY, &in, &err);
     ck_assert_int_eq(kill(rig_servers.redis_pid, SIGCONT), 0);
     ck_assert_int_eq(fetch_rc, SM_E_TIMEOUT);
     q->ops->close(q);

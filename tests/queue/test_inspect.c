@@ -5,7 +5,6 @@
 #include "queue/inspect.h"
 #include "tests/queue/rig.h"
 
-#define MANY (1u << 20)
 #define UUID "018bcfe5-6800-78ef-9dde-7a6f1bdb8116"
 
 static struct sm_delivery items[10];
@@ -39,7 +38,7 @@ END_TEST
 START_TEST(what_waits_is_counted_exactly)
 {
     struct sm_inspector *in = inspector();
-    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
     struct sm_intake intake = {.items = items, .room = 10};
     struct sm_entry_id ids[6];
     struct sm_queue_state *states;
@@ -48,7 +47,7 @@ START_TEST(what_waits_is_counted_exactly)
     size_t n;
     for (int i = 0; i < 6; i++)
         ids[i] = rig_add("type t");
-    ck_assert_int_eq(rig_fetch(q, 5, MANY, &intake, &err), 0);
+    ck_assert_int_eq(rig_fetch(q, 5, RIG_MANY, &intake, &err), 0);
     rig_free(&intake);
     ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
     ck_assert_int_eq(q->ops->settle(q, 0, ids + 4, 1, NULL, 0, &err), 0);
@@ -71,7 +70,7 @@ END_TEST
 START_TEST(an_entry_is_shown_with_owner_due_time_and_tries)
 {
     struct sm_inspector *in = inspector();
-    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
     struct sm_intake intake = {.items = items, .room = 1};
     struct sm_entry_id id = rig_add("type t input abc");
     struct sm_parking item = {.owned = {id, 0}, .due_ms = 1800000000000, .tries = {.attempts = 2}};
@@ -80,7 +79,7 @@ START_TEST(an_entry_is_shown_with_owner_due_time_and_tries)
     ck_assert_int_eq(sm_inspect_entry(in, "q", id, &state, &err), 0);
     ck_assert(state.owner[0] == '\0' && state.delivery.job.input.n == 3);
     sm_entry_state_free(&state);
-    ck_assert_int_eq(rig_fetch(q, 1, MANY, &intake, &err), 0);
+    ck_assert_int_eq(rig_fetch(q, 1, RIG_MANY, &intake, &err), 0);
     rig_free(&intake);
     ck_assert_int_eq(q->ops->park(q, 0, &item, 1, &err), 0);
     ck_assert_int_eq(sm_inspect_entry(in, "q", id, &state, &err), 0);
@@ -107,7 +106,7 @@ START_TEST(a_job_id_is_read_or_derived_or_not_known)
     ck_assert_str_eq(text, UUID);
     ck_assert_int_eq(sm_inspect_job_id(in, "q", derived, &id, &err), SM_E_NOT_FOUND);
     ck_assert_int_eq(sm_inspect_job_id(in, "q", gone, &id, &err), SM_E_NOT_FOUND);
-    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
     again = sm_entry_job_id(rig_text("HGET sm:{q}:meta incarnation"), "q", derived);
     ck_assert_int_eq(sm_inspect_job_id(in, "q", derived, &id, &err), 0);
     ck_assert_mem_eq(id.b, again.b, 16);

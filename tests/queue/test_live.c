@@ -4,28 +4,6 @@
 
 #include "tests/queue/rig.h"
 
-#define MANY (1u << 20)
-
-static struct sm_delivery items[200];
-
-static struct sm_intake intake(size_t room)
-{
-    return (struct sm_intake){.items = items, .room = room};
-}
-
-/* Adds one job and leases it to q. */
-static struct sm_entry_id leased(struct sm_queue *q)
-{
-    struct sm_entry_id id = rig_add("type t");
-    struct sm_intake in = intake(1);
-    struct sm_err err;
-    ck_assert_int_eq(rig_fetch(q, 1, MANY, &in, &err), 0);
-    ck_assert_uint_eq(in.n, 1);
-    ck_assert_int_eq(sm_entry_id_compare(in.items[0].entry, id), 0);
-    rig_free(&in);
-    return id;
-}
-
 static const struct sm_doubt none;
 
 /* Parks one entry with so many attempts; 0, or SM_E_CONFLICT when it was not parked. */
@@ -62,9 +40,9 @@ static void ck_tries(struct sm_entry_id id, int crashes, int evident, int losses
 /* A tick that takes up to `want`. */
 static struct sm_intake tick(struct sm_queue *q, unsigned want, int64_t *next_due)
 {
-    struct sm_intake in = intake(100);
+    struct sm_intake in = rig_intake(100);
     struct sm_err err;
-    int rc = q->ops->tick(q, 0, want, MANY, &in, next_due, &err);
+    int rc = q->ops->tick(q, 0, want, RIG_MANY, &in, next_due, &err);
     ck_assert_msg(rc == 0, "%s", err.text);
     return in;
 }
@@ -72,17 +50,17 @@ static struct sm_intake tick(struct sm_queue *q, unsigned want, int64_t *next_du
 START_TEST(jobs_enqueued_before_any_worker_are_delivered_in_order)
 {
     struct sm_entry_id a = rig_add("type a"), b = rig_add("type b input xyz");
-    struct sm_queue *q = rig_worker("w1", MANY);
-    struct sm_intake in = intake(10);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
+    struct sm_intake in = rig_intake(10);
     struct sm_err err;
-    ck_assert_int_eq(rig_fetch(q, 10, MANY, &in, &err), 0);
+    ck_assert_int_eq(rig_fetch(q, 10, RIG_MANY, &in, &err), 0);
     ck_assert_uint_eq(in.n, 2);
     ck_assert_int_eq(sm_entry_id_compare(in.items[0].entry, a), 0);
     ck_assert_int_eq(sm_entry_id_compare(in.items[1].entry, b), 0);
     ck_assert(in.items[1].job.input.n == 3 && in.items[1].code == 0 && in.largest >= 10);
     ck_assert_str_eq(rig_owner(a), "w1");
     rig_free(&in);
-    ck_assert_int_eq(rig_fetch(q, 10, MANY, &in, &err), 0);
+    ck_assert_int_eq(rig_fetch(q, 10, RIG_MANY, &in, &err), 0);
     ck_assert_uint_eq(in.n, 0);
     q->ops->close(q);
 }
@@ -90,10 +68,10 @@ END_TEST
 
 START_TEST(a_blocked_fetch_ends_with_what_arrives)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
-    struct sm_intake in = intake(4);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
+    struct sm_intake in = rig_intake(4);
     struct sm_err err;
-    ck_assert_int_eq(q->ops->fetch_start(q, 0, 4, 1000, MANY, &err), 0);
+    ck_assert_int_eq(q->ops->fetch_start(q, 0, 4, 1000, RIG_MANY, &err), 0);
     ck_assert_int_ge(q->ops->fetch_fd(q), 0);
     ck_assert_int_eq(q->ops->fetch_wait(q, 0, &in, &err), 1);
     rig_add("type t");
@@ -107,12 +85,12 @@ END_TEST
 
 START_TEST(settling_leaves_nothing_behind)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
     struct sm_entry_id ids[3];
     struct sm_err err;
     int64_t due;
     for (int i = 0; i < 3; i++)
-        ids[i] = leased(q);
+        ids[i] = rig_leased(q);
     ck_assert_int_eq(park_one(q, ids[0], 1, 0, 1), 0);
     struct sm_intake in = tick(q, 5, &due);
     ck_assert(in.n == 1 && in.items[0].tries.attempts == 1);
@@ -129,8 +107,8 @@ END_TEST
 
 START_TEST(drop_settles_only_what_is_still_owned)
 {
-    struct sm_queue *q = rig_worker("w1", MANY), *other = rig_worker("w2", MANY);
-    struct sm_entry_id ids[2] = {leased(q), leased(other)};
+    struct sm_queue *q = rig_worker("w1", RIG_MANY), *other = rig_worker("w2", RIG_MANY);
+    struct sm_entry_id ids[2] = {rig_leased(q), rig_leased(other)};
     struct sm_owned both[2] = {{ids[0], 0}, {ids[1], 0}};
     struct sm_err err;
     bool owned[2];
@@ -147,8 +125,8 @@ END_TEST
 
 START_TEST(what_is_handed_back_goes_to_whoever_ticks)
 {
-    struct sm_queue *q = rig_worker("w1", MANY), *other = rig_worker("w2", MANY);
-    struct sm_entry_id id = leased(q);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY), *other = rig_worker("w2", RIG_MANY);
+    struct sm_entry_id id = rig_leased(q);
     int64_t due;
     ck_assert_int_eq(park_one(other, id, 0, 0, 0), SM_E_CONFLICT); /* not its own */
     ck_assert_str_eq(rig_owner(id), "w1");
@@ -166,8 +144,8 @@ END_TEST
 
 START_TEST(a_command_that_comes_late_does_not_touch_what_was_taken_again)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
-    struct sm_entry_id id = leased(q);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
+    struct sm_entry_id id = rig_leased(q);
     struct sm_owned old = {id, 0}, now = {id, 1};
     struct sm_err err;
     bool owned = true;
@@ -190,8 +168,8 @@ END_TEST
 
 START_TEST(the_last_entry_takes_all_that_was_noted_with_it)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
-    struct sm_entry_id id = leased(q);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
+    struct sm_entry_id id = rig_leased(q);
     struct sm_beat beat;
     struct sm_err err;
     rig_int("HSET sm:{q}:tries 1-1 x");
@@ -207,8 +185,8 @@ END_TEST
 
 START_TEST(what_is_parked_comes_back_when_it_is_due)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
-    struct sm_entry_id id = leased(q);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
+    struct sm_entry_id id = rig_leased(q);
     struct sm_beat beat;
     struct sm_err err;
     int64_t due;
@@ -228,8 +206,8 @@ END_TEST
 
 START_TEST(a_late_park_does_nothing)
 {
-    struct sm_queue *q = rig_worker("w1", MANY), *other = rig_worker("w2", MANY);
-    struct sm_entry_id id = leased(q);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY), *other = rig_worker("w2", RIG_MANY);
+    struct sm_entry_id id = rig_leased(q);
     ck_assert_int_eq(park_one(other, id, 1, 0, 1), SM_E_CONFLICT);
     ck_assert_int_eq(park_one(q, id, 1, 3, 1), SM_E_CONFLICT);
     ck_assert_str_eq(rig_owner(id), "w1");
@@ -241,8 +219,8 @@ END_TEST
 
 START_TEST(what_another_took_is_not_promoted_from_him)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
-    struct sm_entry_id id = leased(q);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
+    struct sm_entry_id id = rig_leased(q);
     int64_t due;
     rig_int("ZADD sm:{q}:later 1 %llu-%llu", (unsigned long long)id.ms, (unsigned long long)id.seq);
     struct sm_intake in = tick(q, 0, &due);
@@ -254,13 +232,13 @@ END_TEST
 
 START_TEST(owned_tells_all_ids_in_pages)
 {
-    struct sm_queue *q = rig_worker("w1", MANY), *other = rig_worker("w2", MANY);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY), *other = rig_worker("w2", RIG_MANY);
     struct sm_entry_id ids[5], seen[5], after = {0, 0};
     struct sm_err err;
     size_t n = 0, all = 0;
     for (int i = 0; i < 5; i++) {
-        ids[i] = leased(q);
-        leased(other);
+        ids[i] = rig_leased(q);
+        rig_leased(other);
     }
     do {
         ck_assert_int_eq(q->ops->owned(q, 0, after, seen + all, 2, &n, &err), 0);
@@ -276,14 +254,14 @@ END_TEST
 
 START_TEST(a_dead_workers_entries_are_freed_and_it_is_struck_off)
 {
-    struct sm_queue *dead = rig_worker("w1", MANY), *q = rig_worker("w2", MANY);
+    struct sm_queue *dead = rig_worker("w1", RIG_MANY), *q = rig_worker("w2", RIG_MANY);
     struct sm_beat beat;
     struct sm_err err;
     uint64_t moved, left;
     ck_assert_int_eq(dead->ops->beat(dead, 0, 5000, &beat, &err), 0);
     ck_assert(beat.redis_ms > 1700000000000 && beat.last_seen_ms == 0 && !beat.group_missing);
     for (int i = 0; i < 3; i++)
-        leased(dead);
+        rig_leased(dead);
     ck_assert_int_eq(q->ops->reclaim(q, 0, "w1", beat.redis_ms - 1, 2, &none, &moved, &left, &err),
                      SM_E_CONFLICT);
     ck_assert_int_eq(q->ops->reclaim(q, 0, "w1", beat.redis_ms, 2, &none, &moved, &left, &err), 0);
@@ -316,9 +294,9 @@ static void take_all(struct sm_queue *q)
 
 START_TEST(a_worker_lost_without_a_trace_doubts_all_it_owned)
 {
-    struct sm_queue *dead = rig_worker("w1", MANY), *q = rig_worker("w2", MANY);
+    struct sm_queue *dead = rig_worker("w1", RIG_MANY), *q = rig_worker("w2", RIG_MANY);
     struct sm_doubt all = {.all = true};
-    struct sm_entry_id a = leased(dead), b = leased(dead);
+    struct sm_entry_id a = rig_leased(dead), b = rig_leased(dead);
     lose(q, &all);
     ck_tries(a, 0, 0, 1);
     take_all(dead);
@@ -332,8 +310,8 @@ END_TEST
 
 START_TEST(a_box_doubts_only_what_was_running)
 {
-    struct sm_queue *dead = rig_worker("w1", MANY), *q = rig_worker("w2", MANY);
-    struct sm_entry_id ran = leased(dead), waited = leased(dead);
+    struct sm_queue *dead = rig_worker("w1", RIG_MANY), *q = rig_worker("w2", RIG_MANY);
+    struct sm_entry_id ran = rig_leased(dead), waited = rig_leased(dead);
     struct sm_doubt doubt = {.running = &ran, .running_n = 1};
     lose(q, &doubt);
     ck_tries(ran, 0, 0, 1);
@@ -352,8 +330,8 @@ END_TEST
 
 START_TEST(a_job_at_fault_is_charged_and_nobody_suspected)
 {
-    struct sm_queue *dead = rig_worker("w1", MANY), *q = rig_worker("w2", MANY);
-    struct sm_entry_id ids[2] = {leased(dead), leased(dead)};
+    struct sm_queue *dead = rig_worker("w1", RIG_MANY), *q = rig_worker("w2", RIG_MANY);
+    struct sm_entry_id ids[2] = {rig_leased(dead), rig_leased(dead)};
     struct sm_doubt doubt = {
         .running = ids, .running_n = 2, .has_faulted = true, .faulted = ids[1]};
     lose(q, &doubt);
@@ -366,8 +344,8 @@ END_TEST
 
 START_TEST(one_suspect_of_a_queue_runs_alone_at_a_time_and_is_charged_first)
 {
-    struct sm_queue *dead = rig_worker("w1", MANY), *q = rig_worker("w2", MANY);
-    struct sm_entry_id a = leased(dead), b = leased(q);
+    struct sm_queue *dead = rig_worker("w1", RIG_MANY), *q = rig_worker("w2", RIG_MANY);
+    struct sm_entry_id a = rig_leased(dead), b = rig_leased(q);
     struct sm_doubt known = {.running = &a, .running_n = 1, .known = true};
     struct sm_err err;
     ck_assert_int_eq(q->ops->charge(q, 0, (struct sm_owned){a, 0}, &err), SM_E_CONFLICT);
@@ -387,8 +365,8 @@ END_TEST
 
 START_TEST(a_request_to_cancel_is_seen_and_goes_with_its_entries)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
-    struct sm_entry_id id = leased(q);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
+    struct sm_entry_id id = rig_leased(q);
     struct sm_id jobs[2] = {sm_id_new(), sm_id_new()};
     char text[SM_ID_TEXT];
     struct sm_beat beat;
@@ -411,8 +389,8 @@ END_TEST
 
 START_TEST(a_census_names_the_listed_and_the_forgotten)
 {
-    struct sm_queue *q = rig_worker("w1", MANY), *other = rig_worker("w2", MANY),
-                    *ghost = rig_worker("w3", MANY);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY), *other = rig_worker("w2", RIG_MANY),
+                    *ghost = rig_worker("w3", RIG_MANY);
     struct sm_peer peers[10];
     struct sm_beat beat;
     struct sm_err err;
@@ -420,7 +398,7 @@ START_TEST(a_census_names_the_listed_and_the_forgotten)
     size_t n;
     ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
     ck_assert_int_eq(other->ops->beat(other, 0, 7000, &beat, &err), 0);
-    leased(ghost); /* a consumer that never beat, or was struck off */
+    rig_leased(ghost); /* a consumer that never beat, or was struck off */
     ck_assert_int_eq(q->ops->census(q, 0, peers, 10, &n, &now, &err), 0);
     ck_assert_uint_eq(n, 2);
     ck_assert_str_eq(peers[0].worker, "w2");
@@ -436,15 +414,15 @@ END_TEST
 
 START_TEST(under_a_group_made_anew_what_was_parked_is_known_for_it)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
-    struct sm_entry_id id = leased(q);
-    struct sm_intake in = intake(5);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
+    struct sm_entry_id id = rig_leased(q);
+    struct sm_intake in = rig_intake(5);
     struct sm_err err;
     ck_assert_int_eq(park_one(q, id, 4102444800000, 0, 2), 0);
     rig_int("XGROUP DESTROY sm:{q}:jobs mill");
     ck_assert_int_eq(q->ops->connect(q, 2000, &err), 0);
     struct sm_entry_id fresh = rig_add("type t");
-    ck_assert_int_eq(rig_fetch(q, 5, MANY, &in, &err), 0);
+    ck_assert_int_eq(rig_fetch(q, 5, RIG_MANY, &in, &err), 0);
     ck_assert_uint_eq(in.n, 2);
     ck_assert(in.items[0].repeated && in.items[0].tries.attempts == 2);
     ck_assert(in.items[0].job.due_ms == 4102444800000);
@@ -458,14 +436,14 @@ END_TEST
 /* The other one's connection has seen nothing of it. */
 START_TEST(what_another_made_anew_is_known_for_it)
 {
-    struct sm_queue *q = rig_worker("w1", MANY), *other = rig_worker("w2", MANY);
-    struct sm_entry_id id = leased(q);
-    struct sm_intake in = intake(5);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY), *other = rig_worker("w2", RIG_MANY);
+    struct sm_entry_id id = rig_leased(q);
+    struct sm_intake in = rig_intake(5);
     struct sm_err err;
     ck_assert_int_eq(park_one(q, id, 4102444800000, 0, 2), 0);
     rig_int("XGROUP DESTROY sm:{q}:jobs mill");
     ck_assert_int_eq(q->ops->connect(q, 2000, &err), 0);
-    ck_assert_int_eq(rig_fetch(other, 5, MANY, &in, &err), 0);
+    ck_assert_int_eq(rig_fetch(other, 5, RIG_MANY, &in, &err), 0);
     ck_assert_uint_eq(in.n, 1);
     ck_assert(in.items[0].repeated && in.items[0].tries.attempts == 2);
     ck_assert(in.items[0].job.due_ms == 4102444800000);
@@ -473,7 +451,7 @@ START_TEST(what_another_made_anew_is_known_for_it)
     rig_text("FLUSHALL");
     ck_assert_int_eq(q->ops->connect(q, 2000, &err), 0);
     rig_add("type t"); /* its id comes from the new incarnation */
-    ck_assert_int_eq(rig_fetch(other, 5, MANY, &in, &err), SM_E_NO_GROUP);
+    ck_assert_int_eq(rig_fetch(other, 5, RIG_MANY, &in, &err), SM_E_NO_GROUP);
     ck_assert_uint_eq(in.n, 0);
     q->ops->close(q);
     other->ops->close(other);
@@ -482,22 +460,22 @@ END_TEST
 
 START_TEST(a_new_identity_owns_nothing_of_the_old)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
-    struct sm_entry_id old = leased(q);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
+    struct sm_entry_id old = rig_leased(q);
     struct sm_err err;
     bool owned;
     q->ops->rename(q, "w9");
     ck_assert_int_eq(q->ops->connect(q, 2000, &err), 0);
     ck_assert_int_eq(q->ops->still_owned(q, 0, &old, 1, &owned, &err), 0);
     ck_assert(!owned);
-    ck_assert_str_eq(rig_owner(leased(q)), "w9");
+    ck_assert_str_eq(rig_owner(rig_leased(q)), "w9");
     q->ops->close(q);
 }
 END_TEST
 
 START_TEST(leaving_strikes_off_ones_own_name)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
     struct sm_beat beat;
     struct sm_err err;
     uint64_t moved, left;
@@ -512,7 +490,7 @@ END_TEST
 
 START_TEST(a_beat_says_what_is_wished_and_what_is_missing)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
     struct sm_beat beat, next;
     struct sm_err err;
     rig_int("HSET sm:{q}:meta paused 1");
@@ -530,7 +508,7 @@ END_TEST
 
 START_TEST(a_report_expires)
 {
-    struct sm_queue *q = rig_worker("w1", MANY);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
     static const char *const pairs[] = {"host", "h", "pid", "7"};
     struct sm_err err;
     ck_assert_int_eq(q->ops->report(q, pairs, 2, 15000, &err), 0);
@@ -544,10 +522,10 @@ END_TEST
 START_TEST(ids_are_derived_from_the_queues_own_incarnation)
 {
     struct sm_entry_id entry = rig_add("type t");
-    struct sm_queue *q = rig_worker("w1", MANY);
-    struct sm_intake in = intake(1);
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
+    struct sm_intake in = rig_intake(1);
     struct sm_err err;
-    ck_assert_int_eq(rig_fetch(q, 1, MANY, &in, &err), 0);
+    ck_assert_int_eq(rig_fetch(q, 1, RIG_MANY, &in, &err), 0);
     struct sm_id id = sm_entry_job_id(rig_text("HGET sm:{q}:meta incarnation"), "q", entry);
     ck_assert_mem_eq(id.b, in.items[0].job.id.b, 16);
     rig_free(&in);
