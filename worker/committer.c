@@ -2,11 +2,11 @@
  * The committer. Order is fixed: run, COMMIT, settle. A batch is what has piled up while the last
  * one was committing, at most SM_BATCH_ROWS rows or SM_BATCH_BYTES, ordered by id, no id twice. A
  * failed attempt that is tried again goes the same road: its error is committed, then its entry is
- * parked.
+ * parked. Here is the way to PostgreSQL; what follows the commit is in settle.c.
  *
  * A crash between COMMIT and settle costs a second, harmless commit; a crash before COMMIT a second
- * run. While a server is away everything stays where it is (held, the batch, stored), and the lack
- * of free slots stops the fetcher.
+ * run. While a server is away everything stays where it is (held, in the batch, at the settler),
+ * and the lack of free slots stops the fetcher.
  */
 #include "worker/committer.h"
 
@@ -26,15 +26,14 @@ int sm_committer_init(struct sm_committer *c, struct sm_worker *w)
     memset(c, 0, sizeof *c);
     c->w = w;
     c->stats = &w->stats_committer;
-    c->q = w->seams.open_queue(w->seams.arg);
     c->store = w->seams.open_store(w->seams.arg);
-    return c->q == NULL || c->store == NULL ? SM_E_NO_MEMORY : 0;
+    int rc = sm_settler_init(&c->settler, w, c->stats);
+    return c->store == NULL ? SM_E_NO_MEMORY : rc;
 }
 
 void sm_committer_free(struct sm_committer *c)
 {
-    if (c->q != NULL)
-        c->q->ops->close(c->q);
+    sm_settler_free(&c->settler);
     if (c->store != NULL)
         c->store->ops->close(c->store);
     sm_buf_free(&c->envelopes);
@@ -43,12 +42,6 @@ void sm_committer_free(struct sm_committer *c)
 static struct sm_slot *slot_of(struct sm_committer *c, uint32_t i)
 {
     return &c->w->slots.slot[i];
-}
-
-static void redis_failed(struct sm_committer *c, const char *what, const struct sm_err *err)
-{
-    sm_link_set_down(&c->redis, sm_mono_us(c->w->clock));
-    sm_worker_failed(c->w, c->stats, what, true, err);
 }
 
 /* ---- what is done -- */
@@ -72,7 +65,7 @@ static void sift(struct sm_committer *c)
         if (forget(c, c->held[k]))
             continue;
         if (slot_of(c, c->held[k])->goes_back)
-            c->parking[c->parking_n++] = c->held[k];
+            sm_settler_add_parking(&c->settler, c->held[k]);
         else
             c->held[kept++] = c->held[k];
     }
@@ -131,43 +124,17 @@ static void sort_out_twins(struct sm_committer *c)
     c->batch_n = kept;
 }
 
-/* Marks the failures among the batch of one queue that are no longer ours. */
-static int mark_lost(struct sm_committer *c, int queue, struct sm_err *err)
-{
-    struct sm_entry_id ids[SM_TICK_MOST];
-    struct sm_slot *of[SM_TICK_MOST];
-    bool owned[SM_TICK_MOST];
-    for (size_t k = 0; k < c->batch_n;) {
-        size_t n = 0;
-        for (; k < c->batch_n && n < SM_TICK_MOST; k++) {
-            struct sm_slot *slot = slot_of(c, c->batch[k]);
-            if (slot->queue == queue && slot->out.code != 0)
-                of[n] = slot, ids[n++] = slot->entry;
-        }
-        int rc = n == 0 ? 0 : c->q->ops->still_owned(c->q, queue, ids, n, owned, err);
-        if (rc != 0)
-            return rc;
-        for (size_t i = 0; i < n; i++)
-            if (!owned[i])
-                atomic_store(&of[i]->given_up, 1);
-    }
-    return 0;
-}
-
 /* Before a failure is committed: is the entry still ours? A stale worker must not bury. Where Redis
  * does not answer all is held. */
 static bool drop_lost_failures(struct sm_committer *c)
 {
-    struct sm_err err;
     size_t kept = 0;
-    for (int queue = 0; queue < c->w->options->queues_n; queue++)
-        if (mark_lost(c, queue, &err) != 0) {
-            memcpy(c->held + c->held_n, c->batch, c->batch_n * sizeof *c->batch);
-            c->held_n += c->batch_n;
-            c->batch_n = 0;
-            redis_failed(c, "asking for owners failed", &err);
-            return false;
-        }
+    if (sm_settler_mark_lost(&c->settler, c->batch, c->batch_n) != 0) {
+        memcpy(c->held + c->held_n, c->batch, c->batch_n * sizeof *c->batch);
+        c->held_n += c->batch_n;
+        c->batch_n = 0;
+        return false;
+    }
     for (size_t k = 0; k < c->batch_n; k++)
         if (!forget(c, c->batch[k]))
             c->batch[kept++] = c->batch[k];
@@ -189,7 +156,7 @@ static void decide(struct sm_committer *c)
         enum sm_outcome outcome = sm_outcome_of(slot, c->w->options, now_ms, random);
         if (outcome == SM_OUTCOME_PARK) {
             sm_count(c->stats, stopped ? SM_C_RELEASED : SM_C_AGAIN, 1);
-            c->parking[c->parking_n++] = c->batch[k];
+            sm_settler_add_parking(&c->settler, c->batch[k]);
         } else {
             c->outcome[kept] = outcome;
             c->batch[kept++] = c->batch[k];
@@ -294,13 +261,12 @@ static void committed(struct sm_committer *c, const struct sm_commit_result *res
         count_row(c, &c->rows[n], c->verdicts[n]);
         if (slot_of(c, i)->job.durable)
             sm_ended_add(&c->w->ended, &c->rows[n].id);
-        sm_slot_move(&c->w->slots, i, SM_STORED, SM_BY_COMMITTER);
-        c->stored[c->stored_n++] = i;
+        sm_settler_add_stored(&c->settler, i);
     }
     for (size_t k = 0; k < c->batch_n; k++)
         if (c->outcome[k] == SM_OUTCOME_RETRY) {
             sm_count(c->stats, SM_C_RETRIED, 1);
-            c->parking[c->parking_n++] = c->batch[k];
+            sm_settler_add_parking(&c->settler, c->batch[k]);
         }
     c->under_way = false;
     c->batch_n = 0;
@@ -336,7 +302,7 @@ static bool has_failures(struct sm_committer *c)
 static bool prepare(struct sm_committer *c)
 {
     bool fresh = c->batch_n == 0;
-    if ((fresh || has_failures(c)) && !sm_queue_ready(c->w, c->q, &c->redis, c->stats))
+    if ((fresh || has_failures(c)) && !sm_settler_ready(&c->settler))
         return false;
     if (fresh) {
         choose(c);
@@ -357,110 +323,16 @@ static void start(struct sm_committer *c)
         begin(c);
 }
 
-/* ---- Redis -- */
-
-/* Settles the stored of one queue; 0 or what failed. Successes go natively; failures, and what was
- * given up, by owner: the id may be another entry's in a Redis that was wiped. */
-static int settle_queue(struct sm_committer *c, int queue, struct sm_err *err)
+/* How many slots are in the committer's hands. */
+static size_t left(const struct sm_committer *c)
 {
-    static struct sm_entry_id plain[SM_SLOTS], tried[SM_SLOTS];
-    static struct sm_owned owned[SM_SLOTS];
-    size_t plain_n = 0, tried_n = 0, owned_n = 0;
-    for (size_t k = 0; k < c->stored_n; k++) {
-        const struct sm_slot *slot = slot_of(c, c->stored[k]);
-        if (slot->queue != queue)
-            continue;
-        const struct sm_tries *t = &slot->tries;
-        bool plainly = slot->out.code == 0 && atomic_load(&slot->given_up) == 0;
-        if (plainly)
-            plain[plain_n++] = slot->entry;
-        else
-            owned[owned_n++] = sm_slot_owned(slot);
-        if (plainly && (sm_tries_any(t) || atomic_load(&slot->lone) != 0))
-            tried[tried_n++] = slot->entry;
-    }
-    int rc = plain_n == 0 ? 0 : c->q->ops->settle(c->q, queue, plain, plain_n, tried, tried_n, err);
-    for (size_t at = 0; rc == 0 && at < owned_n; at += SM_TICK_MOST) {
-        size_t n = owned_n - at < SM_TICK_MOST ? owned_n - at : SM_TICK_MOST;
-        rc = c->q->ops->drop(c->q, queue, owned + at, n, NULL, err);
-    }
-    return rc;
-}
-
-static int settle_all(struct sm_committer *c, struct sm_err *err)
-{
-    int rc = 0;
-    for (int queue = 0; rc == 0 && queue < c->w->options->queues_n; queue++)
-        rc = settle_queue(c, queue, err);
-    if (rc != 0)
-        return rc;
-    for (size_t k = 0; k < c->stored_n; k++)
-        sm_slot_move(&c->w->slots, c->stored[k], SM_SETTLED, SM_BY_COMMITTER);
-    sm_count(c->stats, SM_C_SETTLED, c->stored_n);
-    sm_slots_release(&c->w->slots, c->stored, c->stored_n, SM_BY_COMMITTER);
-    c->stored_n = 0;
-    return 0;
-}
-
-/* Parks up to SM_TICK_MOST of one queue; what Redis refuses is no longer ours. */
-static int park_some(struct sm_committer *c, int queue, struct sm_err *err)
-{
-    struct sm_parking items[SM_TICK_MOST];
-    uint32_t slots[SM_TICK_MOST];
-    size_t n = 0, kept = 0;
-    for (size_t k = 0; k < c->parking_n && n < SM_TICK_MOST; k++) {
-        const struct sm_slot *slot = slot_of(c, c->parking[k]);
-        if (slot->queue != queue)
-            continue;
-        slots[n] = c->parking[k];
-        items[n++] = (struct sm_parking){
-            .owned = sm_slot_owned(slot), .due_ms = slot->due_ms, .tries = slot->next};
-    }
-    int rc = n == 0 ? 0 : c->q->ops->park(c->q, queue, items, n, err);
-    if (rc != 0 || n == 0)
-        return rc;
-    for (size_t k = 0, i = 0; k < c->parking_n; k++) {
-        if (i < n && c->parking[k] == slots[i])
-            i++;
-        else
-            c->parking[kept++] = c->parking[k];
-    }
-    c->parking_n = kept;
-    sm_slots_release(&c->w->slots, slots, n, SM_BY_COMMITTER);
-    return 0;
-}
-
-static int park_all(struct sm_committer *c, struct sm_err *err)
-{
-    int rc = 0;
-    while (rc == 0 && c->parking_n > 0)
-        for (int queue = 0; rc == 0 && queue < c->w->options->queues_n; queue++)
-            rc = park_some(c, queue, err);
-    return rc;
-}
-
-static void settle(struct sm_committer *c)
-{
-    struct sm_err err;
-    if (c->stored_n + c->parking_n == 0 || !sm_queue_ready(c->w, c->q, &c->redis, c->stats))
-        return;
-    if (sm_run_digest(c->q->ops->run_id(c->q)) != atomic_load(&c->w->audited_run)) {
-        /* Another Redis run: nothing is settled before the audit. Ours may be the old one, of whose
-         * end an idle connection has not heard. */
-        sm_link_set_down(&c->redis, sm_mono_us(c->w->clock));
-        return;
-    }
-    if (settle_all(c, &err) != 0)
-        redis_failed(c, "settling failed", &err);
-    else if (park_all(c, &err) != 0)
-        redis_failed(c, "parking failed", &err);
+    return c->held_n + c->batch_n + sm_settler_left(&c->settler);
 }
 
 bool sm_committer_turn(struct sm_committer *c, int64_t wait_us)
 {
-    bool idle = c->held_n + c->batch_n + c->stored_n + c->parking_n == 0;
     sm_worker_turned(c->w, SM_LOOP_COMMITTER);
-    take_done(c, idle ? wait_us : 0);
+    take_done(c, left(c) == 0 ? wait_us : 0);
     if (c->under_way)
         finish(c, wait_us);
     take_done(c, 0);
@@ -468,10 +340,9 @@ bool sm_committer_turn(struct sm_committer *c, int64_t wait_us)
         look_after_store(c);
     else
         start(c);
-    settle(c); /* while PostgreSQL works on the next batch */
-    bool left = c->held_n + c->batch_n + c->stored_n + c->parking_n > 0;
-    bool stuck = left && !(c->redis.up && c->postgres.up) && wait_us > 0;
+    sm_settler_turn(&c->settler); /* while PostgreSQL works on the next batch */
+    bool stuck = left(c) > 0 && !(c->settler.link.up && c->postgres.up) && wait_us > 0;
     if (stuck)
         poll(NULL, 0, 10); /* both wait for their next try */
-    return left || !sm_ring_closed(&c->w->done) || sm_ring_count(&c->w->done) > 0;
+    return left(c) > 0 || !sm_ring_closed(&c->w->done) || sm_ring_count(&c->w->done) > 0;
 }

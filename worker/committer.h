@@ -6,14 +6,15 @@
 #define SM_WORKER_COMMITTER_H
 
 #include "worker/outcome.h"
+#include "worker/settle.h"
 #include "worker/worker.h"
 
 struct sm_committer {
     struct sm_worker *w;
     struct sm_stats *stats;
-    struct sm_queue *q;
     struct sm_store *store;
-    struct sm_link redis, postgres;
+    struct sm_link postgres;
+    struct sm_settler settler; /* has what was committed, until Redis has let go of it */
 
     uint32_t held[SM_SLOTS]; /* DONE, waiting for a batch; oldest first */
     size_t held_n;
@@ -23,11 +24,7 @@ struct sm_committer {
     bool under_way;
     bool refuses; /* the last commit failed: a connection alone proves nothing */
     int64_t began_us;
-    int64_t checked_us;        /* monotonic time of PostgreSQL's last sign of life */
-    uint32_t stored[SM_SLOTS]; /* STORED, waiting for their settle */
-    size_t stored_n;
-    uint32_t parking[SM_SLOTS]; /* DONE, their attempt committed, waiting to be parked */
-    size_t parking_n;
+    int64_t checked_us; /* monotonic time of PostgreSQL's last sign of life */
 
     struct sm_row rows[SM_BATCH_ROWS];
     const struct sm_row *row_of[SM_BATCH_ROWS];

@@ -110,6 +110,7 @@ static int build(struct sm_daemon *d, const struct sm_options *o, struct sm_err 
 static int connect_both(struct sm_daemon *d, struct sm_err *err)
 {
     struct sm_committer *c = &d->committer;
+    struct sm_settler *s = &c->settler;
     if (!c->postgres.up) {
         int rc = c->store->ops->connect(c->store, START_WAIT_MS, err);
         if (rc != 0)
@@ -117,11 +118,11 @@ static int connect_both(struct sm_daemon *d, struct sm_err *err)
         sm_link_set_up(&c->postgres);
         atomic_store(&d->w.postgres_up, true);
     }
-    if (!c->redis.up) {
-        int rc = c->q->ops->connect(c->q, START_WAIT_MS, err);
+    if (!s->link.up) {
+        int rc = s->q->ops->connect(s->q, START_WAIT_MS, err);
         if (rc != 0)
             return rc;
-        sm_link_set_up(&c->redis);
+        sm_link_set_up(&s->link);
         atomic_store(&d->w.redis_up, true);
     }
     return 0;
