@@ -256,6 +256,12 @@ static int look_again(struct sm_redis_queue *q, int queue, struct sm_err *err)
     return rc;
 }
 
+static void put_off(struct sm_delivery *item, int64_t due_ms)
+{
+    if (due_ms > item->job.due_ms)
+        item->job.due_ms = due_ms;
+}
+
 int sm_redis_recall(struct sm_redis_queue *q, int queue, struct sm_intake *in, struct sm_err *err)
 {
     struct sm_entry_id ids[SM_REDIS_MOST];
@@ -273,8 +279,7 @@ int sm_redis_recall(struct sm_redis_queue *q, int queue, struct sm_intake *in, s
         for (size_t i = 0; rc == 0 && i < n; i++) {
             in->items[at + i].tries = tries[i];
             in->items[at + i].repeated = true;
-            if (due_ms[i] > in->items[at + i].job.due_ms)
-                in->items[at + i].job.due_ms = due_ms[i];
+            put_off(&in->items[at + i], due_ms[i]);
         }
     }
     return rc;
@@ -311,7 +316,7 @@ struct taking {
 /* Reads the answers for n ids. An entry that is gone leaves a pending id, which is settled: it was
  * trimmed by somebody, or its settle was cut in two. */
 static int take_some(struct taking *t, const struct sm_entry_id *ids, const struct sm_tries *tries,
-                     size_t n, struct sm_err *err)
+                     const int64_t *due_ms, size_t n, struct sm_err *err)
 {
     struct sm_redis_queue *q = t->q;
     int rc = ask_entries(q, t->queue, ids, n, err);
@@ -325,6 +330,7 @@ static int take_some(struct taking *t, const struct sm_entry_id *ids, const stru
             break;
         if (t->in->n > before) {
             t->in->items[before].tries = tries[i];
+            put_off(&t->in->items[before], due_ms[i]);
             t->budget = q->scan.budget;
         } else if (q->scan.over) {
             t->stopped = true;
@@ -342,13 +348,16 @@ int sm_redis_take(struct sm_redis_queue *q, int queue, const struct sm_entry_id 
                   struct sm_intake *in, struct sm_err *err)
 {
     struct sm_tries asked[SM_REDIS_MOST] = {{0}};
+    int64_t due_ms[SM_REDIS_MOST] = {0};
     struct taking t = {
         .q = q, .queue = queue, .entry_limit = entry_limit, .budget = budget, .in = in};
     n = n > SM_REDIS_MOST ? SM_REDIS_MOST : n;
     n = n > in->room - in->n ? in->room - in->n : n;
     int rc = tries != NULL || n == 0 ? 0 : ask_tries(q, queue, ids, n, asked, err);
+    if (rc == 0 && tries == NULL && n > 0)
+        rc = ask_due(q, queue, ids, n, due_ms, err);
     for (size_t at = 0; rc == 0 && at < n && !t.stopped; at += AHEAD)
-        rc = take_some(&t, ids + at, (tries != NULL ? tries : asked) + at,
+        rc = take_some(&t, ids + at, (tries != NULL ? tries : asked) + at, due_ms + at,
                        n - at < AHEAD ? n - at : AHEAD, err);
     if (rc == 0 && t.gone_n > 0)
         rc = sm_redis_settle(&q->base, queue, t.gone, t.gone_n, t.gone, t.gone_n, err);

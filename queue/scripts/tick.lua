@@ -1,5 +1,7 @@
 #!lua flags=allow-oom
 -- Frees what is due, then takes up to `want` from :free, each with one more in the last number of its tries, the takes.
+-- An entry that came to :free while it still has a time in later (under a group made anew it was delivered again, and
+-- its worker died before it had parked it) is parked again.
 -- KEYS jobs later tries   ARGV worker want   ->  ms to the next due (-1: none), then id, tries ..
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -31,9 +33,14 @@ local answer = {first[2] and math.max(0, first[2] - now) or -1}
 local want = tonumber(ARGV[2])
 local free = want > 0 and redis.call('XPENDING', KEYS[1], 'mill', '-', '+', want, ':free') or {}
 if #free > 0 then
-  local ids = {}
-  for i, row in ipairs(free) do ids[i] = row[1] end
-  for _, id in ipairs(move(ARGV[1], ids)) do
+  local ids, early = {}, {}
+  for _, row in ipairs(free) do
+    local known = first[2] and redis.call('ZSCORE', KEYS[2], row[1])
+    local into = known and tonumber(known) > now and early or ids
+    into[#into + 1] = row[1]
+  end
+  if #early > 0 then move(':later', early) end
+  for _, id in ipairs(#ids > 0 and move(ARGV[1], ids) or {}) do
     local rest, takes = string.match(redis.call('HGET', KEYS[3], id) or '0 0 0 0 0 0', '^(.*) (%d+)$')
     local row = string.format('%s %.0f', rest, takes + 1)
     redis.call('HSET', KEYS[3], id, row)

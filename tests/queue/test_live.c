@@ -433,6 +433,34 @@ START_TEST(under_a_group_made_anew_what_was_parked_is_known_for_it)
 }
 END_TEST
 
+/* Its worker was given it anew and died before it had parked it; or did not hear of it. */
+START_TEST(what_was_parked_stays_so_when_its_worker_under_the_new_group_dies)
+{
+    struct sm_queue *dead = rig_worker("w1", RIG_MANY), *q = rig_worker("w2", RIG_MANY);
+    struct sm_entry_id id = rig_leased(dead);
+    struct sm_intake in = rig_intake(5);
+    struct sm_err err;
+    int64_t due;
+    ck_assert_int_eq(park_one(dead, id, 4102444800000, 0, 2), 0);
+    rig_int("XGROUP DESTROY sm:{q}:jobs mill");
+    ck_assert_int_eq(q->ops->connect(q, 2000, &err), 0);
+    ck_assert_int_eq(rig_fetch(dead, 5, RIG_MANY, &in, &err), 0);
+    rig_free(&in);
+    in = rig_intake(5);
+    ck_assert_int_eq(dead->ops->take(dead, 0, &id, 1, RIG_MANY, RIG_MANY, &in, &err), 0);
+    ck_assert(in.n == 1 && in.items[0].job.due_ms == 4102444800000);
+    rig_free(&in);
+    lose(q, &none);
+    ck_assert_str_eq(rig_owner(id), ":free");
+    in = tick(q, 10, &due);
+    ck_assert_uint_eq(in.n, 0);
+    ck_assert_str_eq(rig_owner(id), ":later");
+    ck_assert_int_gt(due, 0);
+    dead->ops->close(dead);
+    q->ops->close(q);
+}
+END_TEST
+
 /* The other one's connection has seen nothing of it. */
 START_TEST(what_another_made_anew_is_known_for_it)
 {
@@ -551,6 +579,7 @@ int main(void)
         {a_request_to_cancel_is_seen_and_goes_with_its_entries, 0},
         {a_census_names_the_listed_and_the_forgotten, 0},
         {under_a_group_made_anew_what_was_parked_is_known_for_it, 0},
+        {what_was_parked_stays_so_when_its_worker_under_the_new_group_dies, 0},
         {what_another_made_anew_is_known_for_it, 0}, {a_new_identity_owns_nothing_of_the_old, 0},
         {leaving_strikes_off_ones_own_name, 0}, {a_beat_says_what_is_wished_and_what_is_missing, 0},
         {a_report_expires, 0}, {ids_are_derived_from_the_queues_own_incarnation, 0});
