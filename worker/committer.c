@@ -57,14 +57,24 @@ static bool forget(struct sm_committer *c, uint32_t i)
     return true;
 }
 
-/* What only goes back into the queue needs no commit. */
+/* True for what goes back into the queue as if it had not been here: it was not started, or a drain
+ * has stopped it. */
+static bool goes_back(struct sm_committer *c, struct sm_slot *slot)
+{
+    if (slot->goes_back || slot->out.code != SM_E_STOPPED)
+        return slot->goes_back;
+    sm_count(c->stats, SM_C_RELEASED, 1);
+    return sm_outcome_of(slot, c->w->options, 0, 0) == SM_OUTCOME_PARK;
+}
+
+/* What only goes back needs no commit, and must not wait for PostgreSQL. */
 static void sift(struct sm_committer *c)
 {
     size_t kept = 0;
     for (size_t k = 0; k < c->held_n; k++) {
         if (forget(c, c->held[k]))
             continue;
-        if (slot_of(c, c->held[k])->goes_back)
+        if (goes_back(c, slot_of(c, c->held[k])))
             sm_settler_add_parking(&c->settler, c->held[k]);
         else
             c->held[kept++] = c->held[k];
@@ -142,20 +152,19 @@ static bool drop_lost_failures(struct sm_committer *c)
     return kept > 0;
 }
 
-/* What is only to be parked needs no commit and leaves the batch. */
+/* What asks to be run again is only parked and leaves the batch. */
 static void decide(struct sm_committer *c)
 {
     int64_t now_ms = sm_worker_redis_ms_most(c->w); /* no retry comes early */
     size_t kept = 0;
     for (size_t k = 0; k < c->batch_n; k++) {
         struct sm_slot *slot = slot_of(c, c->batch[k]);
-        bool stopped = slot->out.code == SM_E_STOPPED;
         uint32_t random = 0;
         if (slot->out.code != 0) /* only a failure waits; each is a system call */
             sm_random(&random, sizeof random);
         enum sm_outcome outcome = sm_outcome_of(slot, c->w->options, now_ms, random);
         if (outcome == SM_OUTCOME_PARK) {
-            sm_count(c->stats, stopped ? SM_C_RELEASED : SM_C_AGAIN, 1);
+            sm_count(c->stats, SM_C_AGAIN, 1);
             sm_settler_add_parking(&c->settler, c->batch[k]);
         } else {
             c->outcome[kept] = outcome;

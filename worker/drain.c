@@ -1,8 +1,9 @@
 /*
  * The drain: source to sink. Fetching stops; what has not started is handed back (same entry, same
- * place, uncharged); what runs may finish within shutdown_timeout; everything done is committed and
- * settled. What this worker owns then, because a handler does not end or a server does not answer,
- * is handed back uncharged, too, and it is struck off and its box removed. Where not even Redis
+ * place, uncharged); what runs may finish within shutdown_timeout, is asked to stop then, and is
+ * handed back, too; everything done is committed and settled. Handing back needs Redis alone. What
+ * this worker owns at the end, because a handler does not end or a server does not answer, is
+ * handed back uncharged, too, and it is struck off and its box removed. Where not even Redis
  * answers, a successor finds the box.
  */
 #include <poll.h>

@@ -193,6 +193,25 @@ START_TEST(a_drain_without_postgres_loses_nothing)
 }
 END_TEST
 
+START_TEST(a_drain_without_postgres_does_not_wait_for_it_to_hand_jobs_back)
+{
+    struct mill a;
+    mill_init(&a, "a", "host", "--shutdown_timeout=100ms", "--worker.stamps=1", "--log.format=json",
+              NULL);
+    mill_start(&a);
+    put_jobs(&(struct sm_job_spec){.type = "debug.sleep", .args_json = "{\"ms\":60000}"}, 3, NULL);
+    AWAIT(3000, mill_metric(&a, "stamps_running") == 1);
+    rig_signal_postgres(SIGSTOP);
+    int64_t began = now_ms();
+    ck_assert_int_eq(mill_end(&a, SIGTERM), HANDED_BACK);
+    printf("nothing to commit, without PostgreSQL: ended after %lld ms\n",
+           (long long)(now_ms() - began));
+    ck_assert(mill_said(&a, "\"handed_back\":0")); /* nothing was left to the last sweep */
+    check_handed_back(3);
+    rig_signal_postgres(SIGCONT);
+}
+END_TEST
+
 START_TEST(a_drain_without_redis_loses_nothing)
 {
     struct mill a;
@@ -254,6 +273,7 @@ int main(void)
                      {a_second_signal_hurries, 0}, {tstp_stops_fetching_and_cont_goes_on, 0},
                      {a_paused_queue_starts_nothing_not_even_what_is_due, 0},
                      {a_drain_without_postgres_loses_nothing, 0},
+                     {a_drain_without_postgres_does_not_wait_for_it_to_hand_jobs_back, 0},
                      {a_drain_without_redis_loses_nothing, 0},
                      {a_handler_that_hangs_costs_an_attempt_and_its_daemon, 0});
 }

@@ -161,6 +161,32 @@ START_TEST(a_failure_of_an_entry_no_longer_owned_is_not_written)
 }
 END_TEST
 
+START_TEST(a_drain_without_postgres_hands_back_what_it_stopped_and_did_not_start)
+{
+    struct road *r = road_new(fake_world_new(), "wtest");
+    uint32_t unstarted;
+    fake_enqueue(r->world, "debug.sleep", "{\"ms\":60000}", 0);
+    fake_enqueue(r->world, "debug.noop", "{}", 0);
+    r->world->postgres_down = true;
+    sm_keeper_turn(&r->keeper);
+    sm_fetcher_turn(&r->fetcher, 0);
+    for (int i = 0; i < SM_SLOTS; i++)
+        atomic_store(&r->w.slots.slot[i].stop, SM_E_STOPPED);
+    sm_stamp_turn(&r->stamp, 0); /* of a type not seen before one is taken alone */
+    ck_assert_uint_eq(sm_ring_take(&r->w.ready, &unstarted, 1, 0), 1);
+    sm_send_back(&r->w, &unstarted, 1, 0, SM_BY_DRAIN);
+    sm_ring_close(&r->w.done);
+    ck_assert(!sm_committer_turn(r->committer, 0)); /* nothing is left to it */
+    for (int i = 0; i < 2; i++) {
+        ck_assert_str_eq(r->world->entry[i].owner, ":free");
+        ck_assert_int_eq(r->world->entry[i].tries.attempts, 0);
+    }
+    ck_assert_uint_eq(r->world->attempts, 0);
+    ck_assert_uint_eq(sm_ring_count(&r->w.slots.free), SM_SLOTS);
+    road_end(r);
+}
+END_TEST
+
 START_TEST(two_entries_of_one_id_end_in_one_row)
 {
     struct road *r = road_new(fake_world_new(), "wtest");
@@ -186,6 +212,7 @@ int main(void)
     tcase_add_test(tc, without_redis_nothing_is_started_once_the_lease_is_in_doubt);
     tcase_add_test(tc, a_refused_result_buries_its_own_job_only);
     tcase_add_test(tc, a_failure_of_an_entry_no_longer_owned_is_not_written);
+    tcase_add_test(tc, a_drain_without_postgres_hands_back_what_it_stopped_and_did_not_start);
     tcase_add_test(tc, two_entries_of_one_id_end_in_one_row);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
