@@ -186,6 +186,13 @@ int sm_conn_receive(struct sm_conn *conn, int64_t wait_us, char *data, size_t ro
     }
 }
 
+int sm_conn_unread(struct sm_conn *conn, const char *data, size_t n, struct sm_err *err)
+{
+    if (redisReaderFeed(conn->c->reader, data, n) != REDIS_OK)
+        return broken(conn, SM_E_NO_MEMORY, err, "no memory for a reply");
+    return 0;
+}
+
 int sm_conn_refused(struct sm_conn *conn, const char *text, struct sm_err *err)
 {
     int code = classify(text);
@@ -224,8 +231,8 @@ int sm_conn_reply(struct sm_conn *conn, int64_t wait_us, redisReply **reply, str
         int rc = sm_conn_receive(conn, until - now_us(), data, sizeof data, &n, err);
         if (rc != 0)
             return rc;
-        if (redisReaderFeed(conn->c->reader, data, n) != REDIS_OK)
-            return broken(conn, SM_E_NO_MEMORY, err, "no memory for a reply");
+        if ((rc = sm_conn_unread(conn, data, n, err)) != 0)
+            return rc;
     }
 }
 

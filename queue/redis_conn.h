@@ -61,6 +61,8 @@ int sm_conn_reply(struct sm_conn *conn, int64_t wait_us, redisReply **reply, str
  * them, or a failure (closed). */
 int sm_conn_receive(struct sm_conn *conn, int64_t wait_us, char *data, size_t room, size_t *n,
                     struct sm_err *err);
+/* Bytes that came by sm_conn_receive and are the beginning of the next sm_conn_reply. */
+int sm_conn_unread(struct sm_conn *conn, const char *data, size_t n, struct sm_err *err);
 /* The code of an error reply's text, set in *err; closes the connection where it is of no more use.
  */
 int sm_conn_refused(struct sm_conn *conn, const char *text, struct sm_err *err);

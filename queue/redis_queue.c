@@ -209,6 +209,8 @@ static int q_fetch_start(struct sm_queue *queue, int index, unsigned count, int 
     sm_args_add(&args, ">");
     int rc = sm_conn_append(&q->conn, args.n, (const char **)args.arg, args.size, err);
     if (rc == 0)
+        rc = sm_redis_ask_making(q, index, err);
+    if (rc == 0)
         rc = sm_conn_flush(&q->conn, err);
     if (rc != 0)
         return rc;
@@ -231,6 +233,19 @@ static void hand_over(struct sm_redis_queue *q, struct sm_intake *in)
     q->got.n = 0;
 }
 
+/* The fetch's reply is complete, or has failed with `rc`: what follows it. */
+static int end_fetch(struct sm_redis_queue *q, int rc, struct sm_err *err)
+{
+    struct sm_err second;
+    int index = q->fetching;
+    q->fetching = -1;
+    if (rc == 0)
+        rc = sm_redis_read_making(q, index, err);
+    else if (q->conn.c != NULL) /* refused: the connection is of use once the second is read */
+        sm_redis_read_making(q, index, &second);
+    return rc == 0 ? sm_redis_recall(q, index, &q->got, err) : rc;
+}
+
 static int q_fetch_wait(struct sm_queue *queue, int64_t wait_us, struct sm_intake *in,
                         struct sm_err *err)
 {
@@ -243,10 +258,7 @@ static int q_fetch_wait(struct sm_queue *queue, int64_t wait_us, struct sm_intak
     }
     if (rc == 1)
         return 1;
-    int queue_index = q->fetching;
-    q->fetching = -1;
-    if (rc == 0)
-        rc = sm_redis_recall(q, queue_index, &q->got, err);
+    rc = end_fetch(q, rc, err);
     if (rc == 0)
         hand_over(q, in);
     else

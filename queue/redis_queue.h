@@ -76,6 +76,12 @@ int sm_redis_range(struct sm_redis_queue *q, int queue, const char *verb, const 
 int sm_redis_take(struct sm_redis_queue *q, int queue, const struct sm_entry_id *ids,
                   const struct sm_tries *tries, size_t n, size_t entry_limit, size_t budget,
                   struct sm_intake *in, struct sm_err *err);
+/* Another worker may have made the group, or all of the queue, anew while this connection was idle:
+ * then what it delivers is not what it seems. So a question goes out behind each fetch, in the same
+ * write: what the queue's incarnation and `remade` are. Ids were derived from an incarnation that
+ * must still be the queue's: SM_E_NO_GROUP (closed) when it is not. */
+int sm_redis_ask_making(struct sm_redis_queue *q, int queue, struct sm_err *err);
+int sm_redis_read_making(struct sm_redis_queue *q, int queue, struct sm_err *err);
 /* Notes of fetched entries up to `remade` what is known of them: tries, and when parked ones are
  * due. */
 int sm_redis_recall(struct sm_redis_queue *q, int queue, struct sm_intake *in, struct sm_err *err);

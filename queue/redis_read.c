@@ -3,8 +3,8 @@
  * memory that its job owns from then on.
  *
  * Ordinary replies go through hiredis's reader, those with entries through the scan and a buffer of
- * its own; the two never meet in one reply, because nothing is asked before the last answer was
- * read.
+ * its own. The two meet behind a fetch alone: what the buffer holds past the fetch's reply is given
+ * to hiredis.
  */
 #include "queue/redis_queue.h"
 
@@ -231,26 +231,38 @@ static int ask_due(struct sm_redis_queue *q, int queue, const struct sm_entry_id
     return rc;
 }
 
-/* Another worker may have made the group, or all of the queue, anew while this connection was idle:
- * then what it delivers is not what it seems. Ids were derived from an incarnation that must still
- * be the queue's. */
-static int look_again(struct sm_redis_queue *q, int queue, struct sm_err *err)
+/* ---- behind a fetch -- */
+
+int sm_redis_ask_making(struct sm_redis_queue *q, int queue, struct sm_err *err)
+{
+    struct sm_args args = {.n = 0};
+    const char *const words[] = {"HMGET", q->keys[queue].meta, "incarnation", "remade"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        sm_args_add(&args, words[i]);
+    return sm_conn_append(&q->conn, args.n, args.arg, args.size, err);
+}
+
+int sm_redis_read_making(struct sm_redis_queue *q, int queue, struct sm_err *err)
 {
     struct sm_redis_keys *keys = &q->keys[queue];
-    struct sm_args args = {.n = 0};
     redisReply *reply = NULL;
-    static const char *const words[] = {"HMGET", NULL, "incarnation", "remade"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        sm_args_add(&args, words[i] == NULL ? keys->meta : words[i]);
-    int rc = sm_conn_call_args(&q->conn, &args, &reply, err);
+    int rc = sm_conn_unread(&q->conn, q->in + q->in_at, q->in_n - q->in_at, err);
+    q->in_at = q->in_n = 0;
+    if (rc == 0)
+        rc = sm_conn_reply(&q->conn, q->conn.timeout_ms * 1000, &reply, err);
+    if (rc == 1) {
+        sm_conn_close(&q->conn);
+        rc = sm_err_set(err, SM_E_TIMEOUT, "Redis: did not answer in time");
+    }
     if (rc != 0)
         return rc;
-    const redisReply *incarnation = reply->element[0], *remade = reply->element[1];
-    if (incarnation->str == NULL || strcmp(incarnation->str, keys->incarnation) != 0) {
+    const redisReply *const *value = (const redisReply *const *)reply->element;
+    if (reply->elements != 2 || value[0]->str == NULL ||
+        strcmp(value[0]->str, keys->incarnation) != 0) {
         rc = sm_err_set(err, SM_E_NO_GROUP, "queue %s was made anew by another worker", keys->name);
         sm_conn_close(&q->conn);
-    } else if (remade->str != NULL) {
-        sm_entry_id_parse(remade->str, remade->len, &keys->remade);
+    } else if (value[1]->str != NULL) {
+        sm_entry_id_parse(value[1]->str, value[1]->len, &keys->remade);
     }
     freeReplyObject(reply);
     return rc;
@@ -267,7 +279,7 @@ int sm_redis_recall(struct sm_redis_queue *q, int queue, struct sm_intake *in, s
     struct sm_entry_id ids[SM_REDIS_MOST];
     struct sm_tries tries[SM_REDIS_MOST];
     int64_t due_ms[SM_REDIS_MOST];
-    int rc = in->n == 0 ? 0 : look_again(q, queue, err);
+    int rc = 0;
     for (size_t at = 0, n; rc == 0 && at < in->n; at += n) {
         for (n = 0; at + n < in->n && n < SM_REDIS_MOST; n++)
             ids[n] = in->items[at + n].entry;
