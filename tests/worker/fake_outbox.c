@@ -1,82 +1,12 @@
-/* Fakes of outbox and relay; see fake_outbox.h. */
-#include "tests/worker/fake_outbox.h"
-
+/*
+ * The fake outbox: the table of rows that wait, as sessions see it: who holds which row, who
+ * watches, who looks.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
-
-/* ---- the world -- */
-
-static int64_t now(const struct sm_clock *clock)
-{
-    return ((const struct box_world *)clock)->now_us;
-}
-
-struct box_world *box_world_new(void)
-{
-    struct box_world *world = calloc(1, sizeof *world);
-    SM_ASSERT(world != NULL);
-    world->clock = (struct sm_clock){now, now};
-    world->now_us = 1700000000000000;
-    world->incarnation = world->run = 1;
-    return world;
-}
-
-size_t box_enqueue(struct box_world *world, const char *queue, int64_t due_us)
-{
-    SM_ASSERT(world->rows < BOX_ROWS);
-    struct box_row *row = &world->row[world->rows];
-    *row = (struct box_row){.there = true, .life = 1, .due_us = due_us};
-    row->id.b[0] = 1;
-    row->id.b[14] = (unsigned char)(world->rows >> 8);
-    row->id.b[15] = (unsigned char)world->rows;
-    snprintf(row->queue, sizeof row->queue, "%s", queue);
-    return world->rows++;
-}
-
-static bool same_id(const struct sm_id *a, const struct sm_id *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
-size_t box_alive(const struct box_world *world, size_t row)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < world->entries; i++)
-        n += world->entry[i].there && same_id(&world->entry[i].id, &world->row[row].id);
-    return n;
-}
-
-const struct box_result *box_result_of(const struct box_world *world, const struct sm_id *id)
-{
-    for (size_t i = 0; i < world->results; i++)
-        if (same_id(&world->result[i].id, id))
-            return &world->result[i];
-    return NULL;
-}
-
-void box_end(struct box_world *world, size_t entry, enum sm_state state)
-{
-    struct box_entry *e = &world->entry[entry];
-    struct box_result *r = (struct box_result *)box_result_of(world, &e->id);
-    SM_ASSERT(e->there);
-    e->there = false;
-    if (r == NULL)
-        world->result[world->results++] = (struct box_result){e->id, state, e->life};
-    else if (r->state != SM_STATE_SUCCEEDED && (state == SM_STATE_SUCCEEDED || e->life > r->life ||
-                                                (e->life == r->life && state > r->state)))
-        r->state = state, r->life = e->life;
-}
-
-void box_wipe(struct box_world *world)
-{
-    for (size_t i = 0; i < world->entries; i++)
-        world->entry[i].there = false;
-    world->incarnation++;
-}
-
-/* ---- failing -- */
+#include "tests/worker/fake_outbox.h"
 
 struct box_outbox {
     struct sm_outbox base;
@@ -84,34 +14,6 @@ struct box_outbox {
     bool connected, asleep;
     struct sm_outbox_row rows[SM_MOVE_ROWS];
 };
-
-struct box_relay {
-    struct sm_relay base;
-    struct box_world *world;
-    bool connected;
-    char run_id[48];
-};
-
-/* What a call does first: fails before its effect, or goes on and perhaps fails after. */
-static int enter(struct box_world *world, bool *connected, bool down, bool *late,
-                 struct sm_err *err)
-{
-    bool hit = ++world->calls == world->fail_at;
-    *late = hit && world->fail_late;
-    world->failed |= hit;
-    if (*connected && !down && !(hit && !world->fail_late))
-        return 0;
-    *connected = false;
-    return sm_err_set(err, SM_E_UNREACHABLE, "fake: gone");
-}
-
-static int leave(bool *connected, bool late, struct sm_err *err)
-{
-    if (!late)
-        return 0;
-    *connected = false;
-    return sm_err_set(err, SM_E_TIMEOUT, "fake: answer lost");
-}
 
 static struct box_outbox *box(struct sm_outbox *o)
 {
@@ -131,7 +33,7 @@ static void let_go(struct box_outbox *o)
 
 static int begin(struct box_outbox *o, bool *late, struct sm_err *err)
 {
-    int rc = enter(o->world, &o->connected, o->world->postgres_down, late, err);
+    int rc = box_enter(o->world, &o->connected, o->world->postgres_down, late, err);
     if (rc != 0)
         let_go(o);
     return rc;
@@ -141,10 +43,8 @@ static int finish(struct box_outbox *o, bool late, struct sm_err *err)
 {
     if (late)
         let_go(o);
-    return leave(&o->connected, late, err);
+    return box_leave(&o->connected, late, err);
 }
-
-/* ---- outbox -- */
 
 static int o_connect(struct sm_outbox *outbox, int wait_ms, struct sm_err *err)
 {
@@ -227,7 +127,8 @@ static int o_take(struct sm_outbox *outbox, size_t most, size_t budget, const ch
 static struct box_row *row_of(struct box_world *w, const struct sm_outbox_mark *mark)
 {
     for (size_t i = 0; i < w->rows; i++)
-        if (w->row[i].there && same_id(&w->row[i].id, &mark->id) && w->row[i].life == mark->life)
+        if (w->row[i].there && box_same_id(&w->row[i].id, &mark->id) &&
+            w->row[i].life == mark->life)
             return &w->row[i];
     return NULL;
 }
@@ -416,7 +317,7 @@ static int o_ended(struct sm_outbox *outbox, const struct sm_id *ids, size_t n, 
     for (size_t i = 0; rc == 0 && i < n; i++)
         for (size_t k = 0; k < o->world->rows; k++) {
             struct box_row *row = &o->world->row[k];
-            if (row->there && same_id(&row->id, &ids[i]) && has_ended(o->world, row))
+            if (row->there && box_same_id(&row->id, &ids[i]) && has_ended(o->world, row))
                 row->there = false, ++*n_deleted;
         }
     return rc == 0 ? finish(o, late, err) : rc;
@@ -453,114 +354,4 @@ struct sm_outbox *box_outbox(struct box_world *world)
     o->base.ops = &outbox_ops;
     o->world = world;
     return &o->base;
-}
-
-/* ---- relay -- */
-
-static struct box_relay *wire(struct sm_relay *relay)
-{
-    return (struct box_relay *)relay;
-}
-
-static int r_connect(struct sm_relay *relay, int wait_ms, struct sm_err *err)
-{
-    struct box_relay *r = wire(relay);
-    bool late;
-    (void)wait_ms;
-    r->connected = true;
-    int rc = enter(r->world, &r->connected, r->world->redis_down, &late, err);
-    snprintf(r->run_id, sizeof r->run_id, "run%d", r->world->run);
-    return rc == 0 ? leave(&r->connected, late, err) : rc;
-}
-
-static int r_claim(struct sm_relay *relay, const char *queue, const char *home,
-                   char incarnation[SM_INCARNATION_TEXT], struct sm_err *err)
-{
-    struct box_relay *r = wire(relay);
-    bool late;
-    (void)home;
-    int rc = enter(r->world, &r->connected, r->world->redis_down, &late, err);
-    if (rc != 0)
-        return rc;
-    if (r->world->foreign != NULL && strcmp(r->world->foreign, queue) == 0)
-        return sm_err_set(err, SM_E_FOREIGN, "fake: another's");
-    if (r->world->broken != NULL && strcmp(r->world->broken, queue) == 0)
-        return sm_err_set(err, SM_E_SERVER, "fake: WRONGTYPE");
-    snprintf(incarnation, SM_INCARNATION_TEXT, "%032d", r->world->incarnation);
-    return leave(&r->connected, late, err);
-}
-
-/* Adds what the envelope says. */
-static void add_one(struct box_world *w, struct sm_relay_entry *entry)
-{
-    struct sm_entry_origin origin = {entry->queue, "", {1, w->entries + 1}};
-    struct sm_field field = {{"job", 3}, entry->envelope};
-    struct sm_job job;
-    struct sm_err err;
-    memset(&job, 0, sizeof job);
-    SM_ASSERT(sm_job_decode(&job, &origin, &field, 1, &err) == 0 && job.durable);
-    SM_ASSERT(w->entries < BOX_ENTRIES);
-    struct box_entry *e = &w->entry[w->entries++];
-    *e = (struct box_entry){.there = true, .id = job.id, .life = job.life, .at_ms = job.due_ms};
-    strcpy(e->queue, entry->queue);
-    entry->id = (struct sm_entry_id){1, w->entries};
-    sm_job_free(&job);
-}
-
-static int r_add(struct sm_relay *relay, struct sm_relay_entry *entries, size_t n,
-                 struct sm_err *err)
-{
-    struct box_relay *r = wire(relay);
-    bool late;
-    int rc = enter(r->world, &r->connected, r->world->redis_down, &late, err);
-    for (size_t i = 0; i < n; i++) {
-        entries[i].code = rc;
-        if (rc == 0 && r->world->redis_full)
-            entries[i].code = sm_err_set(err, SM_E_FULL, "fake: OOM");
-        else if (rc == 0)
-            add_one(r->world, &entries[i]);
-        if (late && i >= n / 2) /* the answers of the second half are lost */
-            entries[i].code = SM_E_TIMEOUT;
-    }
-    return rc == 0 ? leave(&r->connected, late, err) : rc;
-}
-
-static int r_alive(struct sm_relay *relay, const char *queue, const struct sm_entry_id *ids,
-                   size_t n, bool *alive, struct sm_err *err)
-{
-    struct box_relay *r = wire(relay);
-    bool late;
-    (void)queue;
-    int rc = enter(r->world, &r->connected, r->world->redis_down, &late, err);
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        alive[i] = r->world->entry[ids[i].seq - 1].there;
-    return rc == 0 ? leave(&r->connected, late, err) : rc;
-}
-
-static const char *r_run_id(const struct sm_relay *relay)
-{
-    return ((const struct box_relay *)relay)->run_id;
-}
-
-static void r_close(struct sm_relay *relay)
-{
-    free(relay);
-}
-
-static const struct sm_relay_ops relay_ops = {
-    .connect = r_connect,
-    .claim = r_claim,
-    .add = r_add,
-    .alive = r_alive,
-    .run_id = r_run_id,
-    .close = r_close,
-};
-
-struct sm_relay *box_relay(struct box_world *world)
-{
-    struct box_relay *r = calloc(1, sizeof *r);
-    SM_ASSERT(r != NULL);
-    r->base.ops = &relay_ops;
-    r->world = world;
-    return &r->base;
 }

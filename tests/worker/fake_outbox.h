@@ -1,7 +1,8 @@
 /*
- * Outbox and relay as fakes over one small world: rows that wait, the entries of a Redis, results.
- * The test plays producers and workers; each call of either seam counts, and the n-th can be made
- * to fail, before or after it had its effect. Several movers may share a world.
+ * Outbox and relay as fakes over one small world (box_world.c): rows that wait (fake_outbox.c), the
+ * entries of a Redis (fake_relay.c), results. The test plays producers and workers; each call of
+ * either seam counts, and the n-th can be made to fail, before or after it had its effect. Several
+ * movers may share a world.
  */
 #ifndef SM_TESTS_FAKE_OUTBOX_H
 #define SM_TESTS_FAKE_OUTBOX_H
@@ -81,5 +82,13 @@ void box_wipe(struct box_world *world);
 
 struct sm_outbox *box_outbox(struct box_world *world);
 struct sm_relay *box_relay(struct box_world *world);
+
+/* ---- for the fakes themselves -- */
+
+/* What a call does first: fails before its effect, or goes on and perhaps, with *late, fails after
+ * it by box_leave. */
+int box_enter(struct box_world *world, bool *connected, bool down, bool *late, struct sm_err *err);
+int box_leave(bool *connected, bool late, struct sm_err *err);
+bool box_same_id(const struct sm_id *a, const struct sm_id *b);
 
 #endif

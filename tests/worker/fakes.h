@@ -1,8 +1,8 @@
 /*
  * The three seams as fakes, for driving the whole road in one thread with simulated time: a stream
- * that keeps entries and owners, a table that keeps rows, a clock that goes forward when told. Each
- * call of the queue or store counts; the n-th can be made to fail, before or after it had its
- * effect.
+ * that keeps entries and owners (fake_queue.c, fake_fleet.c), a table that keeps rows
+ * (fake_store.c), a clock that goes forward when told (fakes.c). Each call of the queue or store
+ * counts; the n-th can be made to fail, before or after it had its effect.
  */
 #ifndef SM_TESTS_FAKES_H
 #define SM_TESTS_FAKES_H
@@ -89,5 +89,16 @@ void fake_cancel(struct fake_world *world, const struct sm_id *job);
 struct fake_row *fake_find_row(struct fake_world *world, const struct sm_id *id);
 /* Entries still in the stream or pending. */
 size_t fake_unsettled(const struct fake_world *world);
+
+/* ---- for the fakes themselves -- */
+
+/* What a call does first: fails (before its effect), or goes on and, with *late, is to fail after.
+ */
+int fake_enter(struct fake_world *world, bool down, bool *late, struct sm_err *err);
+/* Redis's clock. */
+int64_t fake_redis_ms(const struct fake_world *world);
+/* Of the seams; `arg` is a seat. */
+struct sm_queue *fake_open_queue(void *arg);
+struct sm_store *fake_open_store(void *arg);
 
 #endif

@@ -75,3 +75,26 @@ bool road_run(struct road *r, int most)
         road_turn(r);
     return is_over(r);
 }
+
+void roads_pass(struct road **roads, size_t n, int64_t ms)
+{
+    struct fake_world *world = roads[0]->world;
+    for (int64_t until = world->now_us + ms * 1000; world->now_us < until; world->now_us += 20000)
+        for (size_t i = 0; i < n; i++)
+            road_step(roads[i]);
+}
+
+void road_pass(struct road *road, int64_t ms)
+{
+    roads_pass(&road, 1, ms);
+}
+
+struct fake_row *road_row(struct fake_world *world, size_t entry)
+{
+    return fake_find_row(world, &world->entry[entry].job);
+}
+
+uint64_t road_runs(struct road *r)
+{
+    return atomic_load(&r->w.stats_stamps[0].counter[SM_C_STARTED]);
+}

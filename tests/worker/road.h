@@ -32,5 +32,13 @@ void road_step(struct road *r);
 void road_turn(struct road *r);
 /* Turns until everything is settled and known to be; false when it is not after `most` turns. */
 bool road_run(struct road *r, int most);
+/* Lets time go on for the workers given, in steps of 20 ms. */
+void roads_pass(struct road **roads, size_t n, int64_t ms);
+void road_pass(struct road *road, int64_t ms);
+
+/* The row of the n-th entry's job; NULL: none. */
+struct fake_row *road_row(struct fake_world *world, size_t entry);
+/* How many runs its stamp has begun. */
+uint64_t road_runs(struct road *r);
 
 #endif

@@ -1,7 +1,6 @@
 /*
  * Box files: the death of a process is known by its lock, and its label is read from the file.
  */
-#include <check.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/worker/suite.h"
 #include "worker/fault.h"
 #include "worker/slot.h"
 
@@ -194,20 +194,16 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("box files");
-    TCase *tc = tcase_create("box");
-    tcase_add_test(tc, a_living_box_is_not_dead_and_a_killed_one_is_found_once);
-    tcase_add_test(tc, looking_for_the_dead_does_not_drop_the_own_lock);
-    tcase_add_test(tc, a_box_tells_what_was_running_from_what_was_in_hand);
+    const TTest *const tests[] = {
+        a_living_box_is_not_dead_and_a_killed_one_is_found_once,
+        looking_for_the_dead_does_not_drop_the_own_lock,
+        a_box_tells_what_was_running_from_what_was_in_hand,
 #ifndef STAMPMILL_SANITIZED
-    tcase_add_test(tc, a_fatal_signal_names_the_slot_that_took_it);
+        a_fatal_signal_names_the_slot_that_took_it,
 #endif
-    tcase_add_test(tc, a_kill_for_memory_is_told_from_an_eviction);
-    tcase_add_test(tc, a_box_of_another_layout_is_left_alone);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+        a_kill_for_memory_is_told_from_an_eviction,
+        a_box_of_another_layout_is_left_alone,
+        NULL,
+    };
+    return suite_run("box files", tests);
 }

@@ -1,8 +1,8 @@
 /* What becomes of a run that has ended: the whole policy, case by case. */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/worker/suite.h"
 #include "worker/outcome.h"
 
 #define NOW_MS 1700000000000
@@ -136,21 +136,12 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("outcomes");
-    TCase *tc = tcase_create("outcome");
-    tcase_add_test(tc, a_success_and_a_permanent_failure_end_the_job);
-    tcase_add_test(tc, a_failed_attempt_is_tried_again_after_a_wait_that_doubles);
-    tcase_add_test(tc, the_last_attempt_ends_the_job_with_its_own_error);
-    tcase_add_test(tc, the_job_says_otherwise_than_the_worker);
-    tcase_add_test(tc, asking_again_uses_no_attempt_and_has_an_end);
-    tcase_add_test(tc, what_would_come_after_its_expiry_ends_now_and_says_both);
-    tcase_add_test(tc, what_a_drain_stopped_goes_back_uncharged);
-    tcase_add_test(tc, a_suspect_that_came_to_an_end_alone_is_pardoned);
-    tcase_add_test(tc, three_known_or_ten_unknown_crashes_bury);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return SUITE(
+        "outcomes", a_success_and_a_permanent_failure_end_the_job,
+        a_failed_attempt_is_tried_again_after_a_wait_that_doubles,
+        the_last_attempt_ends_the_job_with_its_own_error, the_job_says_otherwise_than_the_worker,
+        asking_again_uses_no_attempt_and_has_an_end,
+        what_would_come_after_its_expiry_ends_now_and_says_both,
+        what_a_drain_stopped_goes_back_uncharged, a_suspect_that_came_to_an_end_alone_is_pardoned,
+        three_known_or_ten_unknown_crashes_bury);
 }

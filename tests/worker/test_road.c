@@ -2,11 +2,10 @@
  * The whole road in one process: fetcher, stamp, committer and keeper turn by turn on fakes, with
  * simulated time and the n-th call failing.
  */
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/worker/road.h"
+#include "tests/worker/suite.h"
 
 static void enqueue_mix(struct fake_world *world)
 {
@@ -201,23 +200,14 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("the road on fakes");
-    TCase *tc = tcase_create("road");
-    tcase_set_timeout(tc, 120);
-    tcase_add_test(tc, every_job_is_run_committed_and_settled);
-    tcase_add_test(tc, a_delayed_job_does_not_run_before_it_is_due);
-    tcase_add_test(tc, any_one_call_may_fail_before_its_effect);
-    tcase_add_test(tc, any_one_reply_may_be_lost_after_its_effect);
-    tcase_add_test(tc, an_hour_without_postgres_loses_and_repeats_nothing);
-    tcase_add_test(tc, without_redis_nothing_is_started_once_the_lease_is_in_doubt);
-    tcase_add_test(tc, a_refused_result_buries_its_own_job_only);
-    tcase_add_test(tc, a_failure_of_an_entry_no_longer_owned_is_not_written);
-    tcase_add_test(tc, a_drain_without_postgres_hands_back_what_it_stopped_and_did_not_start);
-    tcase_add_test(tc, two_entries_of_one_id_end_in_one_row);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return SUITE("the road on fakes", every_job_is_run_committed_and_settled,
+                 a_delayed_job_does_not_run_before_it_is_due,
+                 any_one_call_may_fail_before_its_effect,
+                 any_one_reply_may_be_lost_after_its_effect,
+                 an_hour_without_postgres_loses_and_repeats_nothing,
+                 without_redis_nothing_is_started_once_the_lease_is_in_doubt,
+                 a_refused_result_buries_its_own_job_only,
+                 a_failure_of_an_entry_no_longer_owned_is_not_written,
+                 a_drain_without_postgres_hands_back_what_it_stopped_and_did_not_start,
+                 two_entries_of_one_id_end_in_one_row);
 }
