@@ -19,6 +19,7 @@
 #define SMALL_NS 200000
 #define SMALL_INPUT 65536
 #define HOLD_MS 10 /* how often a stamp looks whether it may start jobs again */
+#define CPU_US 50  /* a run as long as this is worth the system call that tells its CPU time */
 
 int sm_stamp_init(struct sm_stamp *stamp, struct sm_worker *w, int number)
 {
@@ -90,8 +91,16 @@ static bool claim(struct sm_slot *slot)
     return atomic_compare_exchange_strong(&slot->claim, &open, SM_CLAIM_STAMP);
 }
 
-/* Runs one job. *cpu_us is the thread's CPU time, read once between two jobs. False when the slot
- * is no longer this stamp's. */
+/* The CPU time of a run that took ran_us. *cpu_us is the thread's own between two jobs: read when a
+ * run was long enough to ask, else reckoned. */
+static int64_t cpu_of(int64_t ran_us, int64_t *cpu_us)
+{
+    int64_t before = *cpu_us;
+    *cpu_us = ran_us < CPU_US ? before + ran_us : sm_thread_cpu_us();
+    return *cpu_us - before < ran_us ? *cpu_us - before : ran_us;
+}
+
+/* Runs one job. False when the slot is no longer this stamp's. */
 static bool run(struct sm_stamp *stamp, uint32_t i, int64_t *cpu_us)
 {
     struct sm_worker *w = stamp->w;
@@ -108,15 +117,14 @@ static bool run(struct sm_stamp *stamp, uint32_t i, int64_t *cpu_us)
     if (slot->job.expires_ms == 0 || slot->started_us / 1000 < slot->job.expires_ms)
         sm_runner_run(stamp->runner, &in, &out);
     sm_fault_running(SM_FAULT_NONE);
-    int64_t ran = sm_mono_us(w->clock) - began, cpu = sm_thread_cpu_us();
+    int64_t ran = sm_mono_us(w->clock) - began;
     if (!claim(slot)) {
         sm_run_out_free(&out);
         return false;
     }
     slot->out = out;
     slot->finished_us = slot->started_us + ran;
-    slot->cpu_us = cpu - *cpu_us;
-    *cpu_us = cpu;
+    slot->cpu_us = cpu_of(ran, cpu_us);
     account(stamp, slot, ran);
     sm_slot_move(&w->slots, i, SM_DONE, SM_BY_STAMP);
     return true;
