@@ -55,6 +55,7 @@ struct sm_intake {
     size_t bytes;   /* read from the wire for this intake */
     size_t largest; /* bytes of the largest entry in it */
     size_t gone;    /* ids whose entry was trimmed by somebody: settled, nothing is left to run */
+    int64_t cancel_ms; /* newest request to cancel that its answer told of; 0: it says nothing */
 };
 
 /* What a beat answers. */
@@ -122,7 +123,8 @@ struct sm_queue_ops {
 
     /* Promotes what is due and takes up to `want` (at most 100) from :free, reading each within
      * `budget`; what was taken and does not fit is owned, and comes by `owned` and `take`.
-     * *next_due_ms: ms until the next parked entry is due, -1 when none is. */
+     * *next_due_ms: ms until the next parked entry is due, -1 when none is. in->cancel_ms: a parked
+     * entry is due, too, when it was cancelled. */
     int (*tick)(struct sm_queue *q, int queue, unsigned want, size_t budget, struct sm_intake *in,
                 int64_t *next_due_ms, struct sm_err *err);
     /* Reads entries this worker owns already (at most 100); one over `entry_limit` comes with its

@@ -272,11 +272,11 @@ static int q_fetch_fd(struct sm_queue *queue)
     return q->fetching < 0 || q->conn.c == NULL ? -1 : q->conn.c->fd;
 }
 
-/* The answer of tick.lua: ms to the next due, then pairs of id and tries. */
+/* The answer of tick.lua after its first two numbers: pairs of id and tries. */
 static size_t read_tick(const redisReply *reply, struct sm_entry_id *ids, struct sm_tries *tries)
 {
     size_t n = 0;
-    for (size_t i = 1; i + 1 < reply->elements && n < SM_REDIS_MOST; i += 2) {
+    for (size_t i = 2; i + 1 < reply->elements && n < SM_REDIS_MOST; i += 2) {
         const redisReply *id = reply->element[i], *text = reply->element[i + 1];
         if (id->type == REDIS_REPLY_STRING && sm_entry_id_parse(id->str, id->len, &ids[n]))
             sm_tries_parse(text->str, text->len, &tries[n++]);
@@ -294,16 +294,17 @@ static int q_tick(struct sm_queue *queue, int index, unsigned want, size_t budge
     char wanted[12];
     redisReply *reply;
     snprintf(wanted, sizeof wanted, "%u", want > SM_REDIS_MOST ? SM_REDIS_MOST : want);
-    const char *argv[] = {keys->jobs, keys->later, keys->tries, q->worker, wanted};
-    const size_t sizes[] = {strlen(keys->jobs), strlen(keys->later), strlen(keys->tries),
-                            strlen(q->worker), strlen(wanted)};
-    int rc = sm_script_call(&q->conn, "tick", 3, 5, argv, sizes, &reply, err);
+    const char *argv[] = {keys->jobs, keys->later, keys->tries, keys->cancelled, q->worker, wanted};
+    const size_t sizes[] = {strlen(keys->jobs),      strlen(keys->later), strlen(keys->tries),
+                            strlen(keys->cancelled), strlen(q->worker),   strlen(wanted)};
+    int rc = sm_script_call(&q->conn, "tick", 4, 6, argv, sizes, &reply, err);
     if (rc != 0)
         return rc;
     size_t n = 0;
     *next_due_ms = -1;
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements > 0) {
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements > 1) {
         *next_due_ms = reply->element[0]->integer;
+        in->cancel_ms = reply->element[1]->integer;
         n = read_tick(reply, ids, tries);
     }
     freeReplyObject(reply);

@@ -91,18 +91,23 @@ static void park(struct sorted *s, uint32_t i, int64_t due_ms)
     sm_send_back(s->w, &i, 1, due_ms, SM_BY_INTAKE);
 }
 
-/* Marks those of the leased that were asked to be cancelled after they were enqueued. Where Redis
- * does not answer they run, until the keeper asks again. */
-static void mark_cancelled(struct sorted *s)
+/* Marks those of the leased that were asked to be cancelled after they were enqueued. A request is
+ * known from the last beat, or from the answer that brought them. Where Redis does not answer they
+ * go back: one that was cancelled must not run, least of all before its time. */
+static void mark_cancelled(struct sorted *s, int64_t told_ms)
 {
     int64_t newest_ms = atomic_load(&s->w->cancel_ms[s->queue]), since_ms[SM_TICK_MOST];
     struct sm_id jobs[SM_TICK_MOST];
     struct sm_err err;
+    newest_ms = told_ms > newest_ms ? told_ms : newest_ms;
     for (size_t at = 0, n; newest_ms > 0 && at < s->leased_n; at += n) {
         for (n = 0; n < SM_TICK_MOST && at + n < s->leased_n; n++)
             jobs[n] = s->w->slots.slot[s->leased[at + n]].job.id;
         if (s->q->ops->cancelled(s->q, s->queue, jobs, n, since_ms, &err) != 0) {
             sm_worker_failed(s->w, s->stats, "asking for cancelled jobs failed", true, &err);
+            for (size_t k = at; k < s->leased_n; k++)
+                park(s, s->leased[k], 0);
+            s->leased_n = at;
             return;
         }
         for (size_t k = 0; k < n; k++) {
@@ -214,7 +219,7 @@ void sm_intake_take(struct sm_worker *w, struct sm_queue *q, struct sm_stats *st
     }
     sm_count(stats, SM_C_LEASED, in->n);
     in->n = 0;
-    mark_cancelled(&s);
+    mark_cancelled(&s, in->cancel_ms);
     for (size_t k = 0; k < s.leased_n; k++)
         sort_one(&s, s.leased[k]);
     sm_count(stats, SM_C_REFUSED, s.ended_n);

@@ -140,7 +140,7 @@ static bool beat_all(struct sm_keeper *k)
     for (int i = 0; i < w->options->queues_n; i++) {
         struct sm_beat answer;
         struct sm_err err;
-        int64_t before_us = sm_wall_us(w->clock);
+        int64_t before_us = sm_mono_us(w->clock);
         int rc = k->q->ops->beat(k->q, i, w->options->lease_ms, &answer, &err);
         if (rc == 0 && answer.group_missing)
             rc = sm_err_set(&err, SM_E_NO_GROUP, "queue %s: group or meta is gone; made anew",
@@ -158,7 +158,7 @@ static bool beat_all(struct sm_keeper *k)
         atomic_store(&w->cancel_ms[i], answer.cancel_ms);
         /* from after the answer it is too little, from before the question too much, by what the
          * answer took at most */
-        atomic_store(&w->redis_ahead_us, answer.redis_ms * 1000 - sm_wall_us(w->clock));
+        atomic_store(&w->redis_ahead_us, answer.redis_ms * 1000 - sm_mono_us(w->clock));
         atomic_store(&w->redis_ahead_most_us, answer.redis_ms * 1000 + 999 - before_us);
     }
     return true;

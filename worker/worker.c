@@ -82,12 +82,12 @@ bool sm_worker_trusts_lease(const struct sm_worker *w)
 
 int64_t sm_worker_redis_ms(const struct sm_worker *w)
 {
-    return (sm_wall_us(w->clock) + atomic_load(&w->redis_ahead_us)) / 1000;
+    return (sm_mono_us(w->clock) + atomic_load(&w->redis_ahead_us)) / 1000;
 }
 
 int64_t sm_worker_redis_ms_most(const struct sm_worker *w)
 {
-    return (sm_wall_us(w->clock) + atomic_load(&w->redis_ahead_most_us) + 999) / 1000;
+    return (sm_mono_us(w->clock) + atomic_load(&w->redis_ahead_most_us) + 999) / 1000;
 }
 
 void sm_worker_turned(struct sm_worker *w, enum sm_loop loop)

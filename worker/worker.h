@@ -69,7 +69,7 @@ struct sm_worker {
 
     _Atomic int64_t beat_us;        /* monotonic start of the last beat that was answered */
     _Atomic uint32_t gaps;          /* how often the trust in the lease was lost and came back */
-    _Atomic int64_t redis_ahead_us; /* Redis's clock minus ours, at least ... */
+    _Atomic int64_t redis_ahead_us; /* Redis's clock minus our monotonic one, at least ... */
     _Atomic int64_t redis_ahead_most_us; /* ... and at most */
     _Atomic bool paused[SM_QUEUES_MAX];
     _Atomic int64_t cancel_ms[SM_QUEUES_MAX]; /* newest request to cancel; 0: none stands */
@@ -110,7 +110,7 @@ bool sm_worker_offered(struct sm_worker *w, int queue, struct sm_bytes type);
 bool sm_worker_trusts_lease(const struct sm_worker *w);
 /* Redis's clock now, ms, as far as known: not later than it is, so that nothing that waits for a
  * time starts early; and not earlier, so that what is put off from now is not put off too little.
- */
+ * Our own wall clock has no part in it and may jump. */
 int64_t sm_worker_redis_ms(const struct sm_worker *w);
 int64_t sm_worker_redis_ms_most(const struct sm_worker *w);
 /* Notes that a loop has turned. */

@@ -2,7 +2,8 @@
 -- Frees what is due, then takes up to `want` from :free, each with one more in the last number of its tries, the takes.
 -- An entry that came to :free while it still has a time in later (under a group made anew it was delivered again, and
 -- its worker died before it had parked it) is parked again.
--- KEYS jobs later tries   ARGV worker want   ->  ms to the next due (-1: none), then id, tries ..
+-- KEYS jobs later tries cancelled   ARGV worker want
+-- ->  ms to the next due (-1: none), time of the newest request to cancel (0: none stands), then id, tries ..
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 
@@ -29,7 +30,8 @@ if #due > 0 then
   redis.call('ZREM', KEYS[2], unpack(due))
 end
 local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-local answer = {first[2] and math.max(0, first[2] - now) or -1}
+local newest = redis.call('ZRANGE', KEYS[4], -1, -1, 'WITHSCORES')[2]
+local answer = {first[2] and math.max(0, first[2] - now) or -1, tonumber(newest or 0)}
 local want = tonumber(ARGV[2])
 local free = want > 0 and redis.call('XPENDING', KEYS[1], 'mill', '-', '+', want, ':free') or {}
 if #free > 0 then

@@ -380,6 +380,10 @@ START_TEST(a_request_to_cancel_is_seen_and_goes_with_its_entries)
     ck_assert_int_gt(beat.cancel_ms, 0);
     ck_assert_int_eq(q->ops->cancelled(q, 0, jobs, 2, since, &err), 0);
     ck_assert(since[0] == 0 && since[1] == beat.cancel_ms);
+    int64_t due;
+    struct sm_intake in = tick(q, 1, &due);
+    ck_assert_int_eq(in.cancel_ms, beat.cancel_ms);
+    rig_free(&in);
     ck_assert_int_eq(q->ops->settle(q, 0, &id, 1, &id, 0, &err), 0);
     ck_assert_int_eq(q->ops->beat(q, 0, 5000, &beat, &err), 0);
     ck_assert_int_eq(rig_int("EXISTS sm:{q}:cancelled"), 0);

@@ -28,8 +28,7 @@ int fake_beat(struct sm_queue *queue, int index, int64_t lease_ms, struct sm_bea
     struct fake_member *own = member(world, q->worker);
     *beat = (struct sm_beat){.redis_ms = fake_redis_ms(world),
                              .last_seen_ms = own == NULL ? 0 : own->seen_ms};
-    if (world->cancelled_n > 0)
-        beat->cancel_ms = world->cancelled_ms[world->cancelled_n - 1];
+    beat->cancel_ms = fake_newest_cancel(world);
     if (own == NULL) {
         SM_ASSERT(world->members < 8);
         own = &world->member[world->members++];

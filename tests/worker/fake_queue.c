@@ -164,6 +164,7 @@ static int q_tick(struct sm_queue *queue, int index, unsigned want, size_t budge
     (void)index, (void)budget;
     int rc = fake_begin(q, &late, err);
     *next_due_ms = -1;
+    in->cancel_ms = fake_newest_cancel(world);
     for (size_t i = 0; rc == 0 && i < world->entries; i++) {
         struct fake_entry *entry = &world->entry[i];
         if (entry->pending && strcmp(entry->owner, ":later") == 0 &&

@@ -14,11 +14,16 @@ static int64_t now(const struct sm_clock *clock)
     return ((const struct fake_world *)clock)->now_us;
 }
 
+static int64_t wall(const struct sm_clock *clock)
+{
+    return now(clock) + ((const struct fake_world *)clock)->wall_ahead_us;
+}
+
 struct fake_world *fake_world_new(void)
 {
     struct fake_world *world = calloc(1, sizeof *world);
     SM_ASSERT(world != NULL);
-    world->clock = (struct sm_clock){now, now};
+    world->clock = (struct sm_clock){now, wall};
     world->now_us = 1700000000000000;
     return world;
 }
@@ -60,7 +65,15 @@ void fake_cancel(struct fake_world *world, const struct sm_id *job)
 {
     SM_ASSERT(world->cancelled_n < 8);
     world->cancelled[world->cancelled_n] = *job;
-    world->cancelled_ms[world->cancelled_n++] = world->now_us / 1000 - world->redis_behind_ms;
+    world->cancelled_ms[world->cancelled_n++] = fake_redis_ms(world);
+    for (size_t i = 0; i < world->entries; i++)
+        if (memcmp(&world->entry[i].job, job, sizeof *job) == 0)
+            world->entry[i].due_ms = 0;
+}
+
+int64_t fake_newest_cancel(const struct fake_world *world)
+{
+    return world->cancelled_n == 0 ? 0 : world->cancelled_ms[world->cancelled_n - 1];
 }
 
 int64_t fake_redis_ms(const struct fake_world *world)

@@ -48,6 +48,7 @@ struct fake_row {
 struct fake_world {
     struct sm_clock clock; /* first: the clock's functions cast back */
     int64_t now_us;
+    int64_t wall_ahead_us; /* of the workers' wall clock */
     struct fake_entry entry[FAKE_ENTRIES];
     size_t entries;
     struct fake_row row[FAKE_ENTRIES];
@@ -97,6 +98,8 @@ size_t fake_unsettled(const struct fake_world *world);
 int fake_enter(struct fake_world *world, bool down, bool *late, struct sm_err *err);
 /* Redis's clock. */
 int64_t fake_redis_ms(const struct fake_world *world);
+/* Redis's time of the newest request to cancel; 0: none. */
+int64_t fake_newest_cancel(const struct fake_world *world);
 /* Of the seams; `arg` is a seat. */
 struct sm_queue *fake_open_queue(void *arg);
 struct sm_store *fake_open_store(void *arg);

@@ -36,6 +36,23 @@ START_TEST(no_retry_comes_early)
 }
 END_TEST
 
+/* Redis's clock says when it is due. */
+START_TEST(a_wall_clock_that_jumps_puts_no_retry_off)
+{
+    struct road *r = road_new(fake_world_new(), "w1");
+    struct fake_world *world = r->world;
+    fake_enqueue(world, "debug.fail", "{\"how\":\"temporary\"}", 0);
+    sm_keeper_turn(&r->keeper);
+    world->wall_ahead_us = 3600 * 1000000LL;
+    sm_fetcher_turn(&r->fetcher, 0);
+    sm_stamp_turn(&r->stamp, 0);
+    while (world->entry[0].tries.attempts == 0)
+        sm_committer_turn(r->committer, 0);
+    ck_assert_int_le(world->entry[0].due_ms, fake_redis_ms(world) + 1300);
+    road_end(r);
+}
+END_TEST
+
 START_TEST(after_max_attempts_it_is_buried)
 {
     struct road *r = road_new(fake_world_new(), "w1");
@@ -137,6 +154,27 @@ START_TEST(a_job_in_hand_is_cancelled_before_it_starts)
     fake_cancel(world, &world->entry[0].job);
     sm_keeper_turn(&r->keeper); /* beats, and looks at what is in hand */
     ck_assert(road_run(r, 100));
+    ck_assert_int_eq(road_row(world, 0)->state, SM_STATE_CANCELLED);
+    road_end(r);
+}
+END_TEST
+
+/* It becomes due by the request, and must not run early by it. */
+START_TEST(a_parked_job_is_cancelled_when_no_beat_has_told_of_it)
+{
+    struct road *r = road_new(fake_world_new(), "w1");
+    struct fake_world *world = r->world;
+    fake_enqueue(world, "debug.fail", "{\"how\":\"temporary\"}", 0);
+    while (world->entry[0].tries.attempts == 0)
+        road_step(r);
+    world->now_us += 200000;
+    fake_cancel(world, &world->entry[0].job);
+    for (int i = 0; i < 5 && world->rows == 0; i++) {
+        sm_fetcher_turn(&r->fetcher, 0);
+        sm_stamp_turn(&r->stamp, 0);
+        sm_committer_turn(r->committer, 0);
+    }
+    ck_assert_uint_eq(road_runs(r), 1);
     ck_assert_int_eq(road_row(world, 0)->state, SM_STATE_CANCELLED);
     road_end(r);
 }
@@ -284,12 +322,13 @@ END_TEST
 int main(void)
 {
     return SUITE("jobs on fakes", a_temporary_failure_is_tried_again_and_each_error_kept,
-                 no_retry_comes_early, after_max_attempts_it_is_buried,
-                 asking_again_leaves_the_attempts_alone,
+                 no_retry_comes_early, a_wall_clock_that_jumps_puts_no_retry_off,
+                 after_max_attempts_it_is_buried, asking_again_leaves_the_attempts_alone,
                  any_call_on_the_way_of_a_retry_may_fail_before_or_after_its_effect,
                  a_cancelled_job_that_waits_is_written_as_such_and_not_run,
                  a_request_does_not_touch_what_is_enqueued_after_it,
                  a_job_in_hand_is_cancelled_before_it_starts,
+                 a_parked_job_is_cancelled_when_no_beat_has_told_of_it,
                  a_suspect_runs_alone_and_is_pardoned_when_it_ends,
                  while_a_suspect_runs_alone_nothing_else_starts_and_then_all_goes_on,
                  two_suspects_take_turns, a_job_charged_too_often_is_buried_unrun,

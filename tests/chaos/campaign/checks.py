@@ -46,8 +46,18 @@ class Evidence:
         """Every acknowledgement it had (or this one) fell into a window in which Redis may lose what it acknowledged, and
         its file does not have the entry. A wipe loses what is in the file."""
         pairs = [(at, entry) for at, entry in zip(job.acked, job.entries) if acked is None or at == acked]
-        return not job.durable and bool(pairs) and all(
-            self.fell_into_loss(at) and (self.was_wiped(at) or (job.queue, entry) not in self.kept) for at, entry in pairs)
+        taken = [(self.taken_at(at, entry), entry) for at, entry in pairs]
+        return not job.durable and bool(taken) and all(
+            self.fell_into_loss(at) and (self.was_wiped(at) or (job.queue, entry) not in self.kept) for at, entry in taken)
+
+    def taken_at(self, acked, entry):
+        """When Redis took the entry: it says so itself, and its producer heard of it later, on a busy machine much later."""
+        return acked if self.world.clocks_jumped else min(acked, int(entry.split("-")[0]) / 1000)
+
+    def cut_off(self, begin, end):
+        """Whether a worker may have been cut off from Redis in between."""
+        return any((FAULTS[step.name].isolates or FAULTS[step.name].outage == "redis")
+                   and step.began < end and begin < step.healed + CANCEL_S for step, _ in self.world.applied)
 
     def was_wiped(self, at):
         return any(begin == 0 and at <= end for begin, end in self.world.losses)
@@ -173,7 +183,8 @@ def what_is_cancelled_does_not_start(e):
         if row is None or job.cancelled_at is None or row.state == "cancelled" or e.world.clocks_jumped:
             continue
         known = job.tries == len(job.acked) and all(at < job.cancelled_at for at in job.acked)
-        if known and not e.fell_into_loss(job.cancelled_at) and row.started and row.started > job.cancelled_at + CANCEL_S:
+        if known and not e.fell_into_loss(job.cancelled_at) and row.started and (
+                row.started > job.cancelled_at + CANCEL_S and not e.cut_off(job.cancelled_at, row.started)):
             yield (f"cancel: job {job.n} ({job.kind}, {row.id}) was cancelled {row.started - job.cancelled_at:.2f} s "
                    f"before it started, and ended as {row.state}")
 
