@@ -94,6 +94,7 @@ struct sm_owned {
 /* An entry to be parked. */
 struct sm_parking {
     struct sm_owned owned;
+    struct sm_id job;      /* when it was asked to be cancelled it goes to :free, to end there */
     int64_t due_ms;        /* Redis's clock; not later than now: handed back, to :free */
     struct sm_tries tries; /* what is noted from now on; its takes are owned.takes */
     bool parked;           /* set by the call: done; false: not owned any more */

@@ -175,25 +175,27 @@ int sm_redis_park(struct sm_queue *queue, int index, struct sm_parking *items, s
 {
     struct sm_redis_queue *q = sm_redis_self(queue);
     const struct sm_redis_keys *keys = &q->keys[index];
-    char fresh[SM_REDIS_MOST][96];
+    char fresh[SM_REDIS_MOST][96], jobs[SM_REDIS_MOST][SM_ID_TEXT];
     struct sm_words words;
     redisReply *reply;
     SM_ASSERT(n > 0 && n <= SM_REDIS_MOST);
-    if (sm_words_init(&words, 4 + n, 3 * n) != 0)
+    if (sm_words_init(&words, 5 + 2 * n, 3 * n) != 0)
         return no_memory(err);
-    const char *const fixed[] = {keys->jobs, keys->later, keys->tries, q->worker};
+    const char *const fixed[] = {keys->jobs, keys->later, keys->tries, keys->cancelled, q->worker};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         sm_words_add(&words, fixed[i]);
     for (size_t i = 0; i < n; i++) {
         struct sm_tries tries = items[i].tries;
         tries.takes = items[i].owned.takes;
         sm_tries_format(&tries, fresh[i]);
+        sm_id_format(&items[i].job, jobs[i]);
         sm_words_add_id(&words, items[i].owned.entry);
         sm_words_add_int(&words, items[i].owned.takes);
         sm_words_add_int(&words, items[i].due_ms);
         sm_words_add(&words, fresh[i]);
+        sm_words_add(&words, jobs[i]);
     }
-    int rc = sm_redis_script(q, "park", &words, 3, &reply, err);
+    int rc = sm_redis_script(q, "park", &words, 4, &reply, err);
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < n; i++)

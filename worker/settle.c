@@ -152,8 +152,10 @@ static int park_some(struct sm_settler *s, int queue, struct sm_err *err)
         if (slot->queue != queue)
             continue;
         slots[n] = s->parking[k];
-        items[n++] = (struct sm_parking){
-            .owned = sm_slot_owned(slot), .due_ms = slot->due_ms, .tries = slot->next};
+        items[n++] = (struct sm_parking){.owned = sm_slot_owned(slot),
+                                         .job = slot->job.id,
+                                         .due_ms = slot->due_ms,
+                                         .tries = slot->next};
     }
     int rc = n == 0 ? 0 : s->q->ops->park(s->q, queue, items, n, err);
     if (rc != 0 || n == 0)

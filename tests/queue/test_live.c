@@ -391,6 +391,32 @@ START_TEST(a_request_to_cancel_is_seen_and_goes_with_its_entries)
 }
 END_TEST
 
+static void request(uint64_t at_ms, const char *job)
+{
+    rig_int("ZADD sm:{q}:cancelled %llu %s", (unsigned long long)at_ms, job);
+}
+
+START_TEST(what_is_parked_after_the_request_to_cancel_it_does_not_wait)
+{
+    struct sm_queue *q = rig_worker("w1", RIG_MANY);
+    struct sm_parking item = {
+        .owned = {rig_leased(q), 0}, .job = sm_id_new(), .due_ms = 4102444800000};
+    char text[SM_ID_TEXT];
+    struct sm_err err;
+    sm_id_format(&item.job, text);
+    request(item.owned.entry.ms, text);
+    ck_assert_int_eq(q->ops->park(q, 0, &item, 1, &err), 0);
+    ck_assert(item.parked);
+    ck_assert_str_eq(rig_owner(item.owned.entry), ":free");
+    item.owned.entry = rig_leased(q);
+    request(item.owned.entry.ms - 1, text); /* not about this one */
+    ck_assert_int_eq(q->ops->park(q, 0, &item, 1, &err), 0);
+    ck_assert(item.parked);
+    ck_assert_str_eq(rig_owner(item.owned.entry), ":later");
+    q->ops->close(q);
+}
+END_TEST
+
 START_TEST(a_census_names_the_listed_and_the_forgotten)
 {
     struct sm_queue *q = rig_worker("w1", RIG_MANY), *other = rig_worker("w2", RIG_MANY),
@@ -581,6 +607,7 @@ int main(void)
         {a_job_at_fault_is_charged_and_nobody_suspected, 0},
         {one_suspect_of_a_queue_runs_alone_at_a_time_and_is_charged_first, 0},
         {a_request_to_cancel_is_seen_and_goes_with_its_entries, 0},
+        {what_is_parked_after_the_request_to_cancel_it_does_not_wait, 0},
         {a_census_names_the_listed_and_the_forgotten, 0},
         {under_a_group_made_anew_what_was_parked_is_known_for_it, 0},
         {what_was_parked_stays_so_when_its_worker_under_the_new_group_dies, 0},

@@ -153,12 +153,8 @@ int fake_cancelled(struct sm_queue *queue, int index, const struct sm_id *jobs, 
     bool late;
     (void)index;
     int rc = fake_begin(q, &late, err);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        since_ms[i] = 0;
-        for (size_t k = 0; k < q->world->cancelled_n; k++)
-            if (memcmp(&q->world->cancelled[k], &jobs[i], sizeof *jobs) == 0)
-                since_ms[i] = q->world->cancelled_ms[k];
-    }
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        since_ms[i] = fake_cancelled_ms(q->world, &jobs[i]);
     return rc == 0 ? fake_leave(q, late, err) : rc;
 }
 

@@ -266,7 +266,9 @@ static int q_park(struct sm_queue *queue, int index, struct sm_parking *items, s
         items[i].parked = fake_owns_still(q, items[i].owned);
         if (!items[i].parked)
             continue;
-        strcpy(entry->owner, items[i].due_ms > fake_redis_ms(q->world) ? ":later" : ":free");
+        bool waits = items[i].due_ms > fake_redis_ms(q->world) &&
+                     fake_cancelled_ms(q->world, &items[i].job) < (int64_t)items[i].owned.entry.ms;
+        strcpy(entry->owner, waits ? ":later" : ":free");
         entry->due_ms = items[i].due_ms;
         entry->tries = items[i].tries;
         entry->tries.takes = items[i].owned.takes;

@@ -71,6 +71,15 @@ void fake_cancel(struct fake_world *world, const struct sm_id *job)
             world->entry[i].due_ms = 0;
 }
 
+int64_t fake_cancelled_ms(const struct fake_world *world, const struct sm_id *job)
+{
+    int64_t since = 0;
+    for (size_t k = 0; k < world->cancelled_n; k++)
+        if (memcmp(&world->cancelled[k], job, sizeof *job) == 0)
+            since = world->cancelled_ms[k];
+    return since;
+}
+
 int64_t fake_newest_cancel(const struct fake_world *world)
 {
     return world->cancelled_n == 0 ? 0 : world->cancelled_ms[world->cancelled_n - 1];

@@ -98,7 +98,8 @@ size_t fake_unsettled(const struct fake_world *world);
 int fake_enter(struct fake_world *world, bool down, bool *late, struct sm_err *err);
 /* Redis's clock. */
 int64_t fake_redis_ms(const struct fake_world *world);
-/* Redis's time of the newest request to cancel; 0: none. */
+/* Redis's time of the request to cancel a job, of the newest one; 0: none. */
+int64_t fake_cancelled_ms(const struct fake_world *world, const struct sm_id *job);
 int64_t fake_newest_cancel(const struct fake_world *world);
 /* Of the seams; `arg` is a seat. */
 struct sm_queue *fake_open_queue(void *arg);

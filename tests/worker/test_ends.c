@@ -159,6 +159,22 @@ START_TEST(a_job_in_hand_is_cancelled_before_it_starts)
 }
 END_TEST
 
+START_TEST(a_delayed_job_that_is_cancelled_while_it_is_being_parked_ends_at_once)
+{
+    struct road *r = road_new(fake_world_new(), "w1");
+    struct fake_world *world = r->world;
+    int64_t due_ms = world->now_us / 1000 + 3600000;
+    fake_enqueue(world, "debug.noop", "{}", due_ms);
+    sm_keeper_turn(&r->keeper);
+    sm_fetcher_turn(&r->fetcher, 0); /* it is not due: on its way to be parked */
+    fake_cancel(world, &world->entry[0].job);
+    ck_assert(road_run(r, 100));
+    ck_assert_int_lt(world->now_us / 1000, due_ms);
+    ck_assert_int_eq(road_row(world, 0)->state, SM_STATE_CANCELLED);
+    road_end(r);
+}
+END_TEST
+
 /* It becomes due by the request, and must not run early by it. */
 START_TEST(a_parked_job_is_cancelled_when_no_beat_has_told_of_it)
 {
@@ -328,6 +344,7 @@ int main(void)
                  a_cancelled_job_that_waits_is_written_as_such_and_not_run,
                  a_request_does_not_touch_what_is_enqueued_after_it,
                  a_job_in_hand_is_cancelled_before_it_starts,
+                 a_delayed_job_that_is_cancelled_while_it_is_being_parked_ends_at_once,
                  a_parked_job_is_cancelled_when_no_beat_has_told_of_it,
                  a_suspect_runs_alone_and_is_pardoned_when_it_ends,
                  while_a_suspect_runs_alone_nothing_else_starts_and_then_all_goes_on,
