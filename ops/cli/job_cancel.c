@@ -103,14 +103,15 @@ static int print_request(const struct cli *cli, const struct cancelling *c, stru
     return out_close(&out, err);
 }
 
+/* Its entry is looked for only once PostgreSQL has ended the job: a relay that is adding it just
+ * now holds its row until then. */
 static int cancel(struct cli *cli, struct cancelling *c, struct sm_err *err)
 {
-    int rc = find_entry(c, cli->flag[FLAG_QUEUE], err);
-    if (rc != 0)
-        return rc;
     if (sm_reader_cancel(c->reader, &c->ref.id, &c->durable, err) != 0)
         return cli_explain(err, "PostgreSQL");
-    rc = ask_redis(c, cli->words[0], err);
+    int rc = find_entry(c, cli->flag[FLAG_QUEUE], err);
+    if (rc == 0)
+        rc = ask_redis(c, cli->words[0], err);
     return rc == 0 ? print_request(cli, c, err) : rc;
 }
 

@@ -186,8 +186,8 @@ END_TEST
 
 /* ---- cancelling -- */
 
-/* As an operator. */
-static void cancel(const struct sm_id *id)
+/* As an operator; goes on meanwhile. */
+static FILE *cancel_start(const struct sm_id *id)
 {
     char command[1600], text[SM_ID_TEXT];
     sm_id_format(id, text);
@@ -195,7 +195,14 @@ static void cancel(const struct sm_id *id)
              "STAMPMILL_REDIS_URL='%s' STAMPMILL_DATABASE_URL='%s' %s/stampmill job cancel %s "
              ">/dev/null",
              rig_url("admin"), rig_servers.database_url, getenv("STAMPMILL_BIN"), text);
-    ck_assert_msg(system(command) == 0, "%s", command);
+    FILE *cli = popen(command, "r");
+    ck_assert_ptr_nonnull(cli);
+    return cli;
+}
+
+static void cancel(const struct sm_id *id)
+{
+    ck_assert_int_eq(pclose(cancel_start(id)), 0);
 }
 
 START_TEST(a_job_is_cancelled_while_it_waits_while_parked_and_while_it_runs)
@@ -225,6 +232,27 @@ START_TEST(a_job_is_cancelled_while_it_waits_while_parked_and_while_it_runs)
     ck_assert_int_eq(sql_int("SELECT count(*) FROM stampmill.attempts"), 0);
     mill_drain(&a);
     check_redis_clean();
+}
+END_TEST
+
+/* A relay holds the row while it adds the job, as `SELECT .. FOR UPDATE` does here. */
+START_TEST(a_durable_job_that_is_being_relayed_is_cancelled_in_redis_too)
+{
+    static const char id[] = "01932f8a-5c3e-7d10-9f52-0a1b2c3d4e5f";
+    struct sm_id job;
+    ck_assert(sm_id_parse(id, sizeof id - 1, &job));
+    sql("SELECT stampmill.enqueue('default', 'debug.noop', run_at => now() + interval '1 hour', id "
+        "=> '%s')",
+        id);
+    sql("BEGIN");
+    sql("SELECT 1 FROM stampmill.outbox WHERE id = '%s' FOR UPDATE", id);
+    FILE *cli = cancel_start(&job);
+    AWAIT(3000, sql_int("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0);
+    rig_add("id", id, "type", "debug.noop", "in_ms", "600000", NULL);
+    sql("COMMIT");
+    ck_assert_int_eq(pclose(cli), 0);
+    ck_assert_str_eq(row_text(&job, "state"), "cancelled");
+    ck_assert_str_ne(rig_text("ZSCORE sm:{default}:cancelled %s", id), "");
 }
 END_TEST
 
@@ -262,5 +290,6 @@ int main(void)
                      {delayed_jobs_start_never_early_and_soon_after_they_are_due, 0},
                      {many_due_at_once_do_not_stall_redis, 0},
                      {a_job_is_cancelled_while_it_waits_while_parked_and_while_it_runs, 0},
+                     {a_durable_job_that_is_being_relayed_is_cancelled_in_redis_too, 0},
                      {a_success_already_there_wins_over_a_cancel, 0});
 }
