@@ -15,10 +15,10 @@ class Proxy:
         self.folder = folder
         os.makedirs(folder, exist_ok=True)
         self.redis = f"{folder}/redis.sock"
-        words = [program, f"redis={self.redis}={servers.redis_socket}",
-                 f"postgres={folder}/.s.PGSQL.5432={servers.pg_socket}"]
+        redis, postgres = f"{servers.redis_socket}=resp", f"{servers.pg_socket}=postgres"
+        words = [program, f"redis={self.redis}={redis}", f"postgres={folder}/.s.PGSQL.5432={postgres}"]
         for name in names:
-            words += [f"redis-{name}=={servers.redis_socket}", f"postgres-{name}=={servers.pg_socket}"]
+            words += [f"redis-{name}=={redis}", f"postgres-{name}=={postgres}"]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         if self.process.stdout.readline() != "ok\n":
             raise SystemExit("chaos: the proxy did not start")

@@ -1,8 +1,10 @@
 /*
  * A proxy between daemons and their servers that breaks what goes through it, on command.
  *
- *   chaos_proxy NAME=LISTEN=SERVER ..      each a Unix socket's path, or a port of 127.0.0.1;
- *                                          LISTEN may be empty (see `peer`)
+ *   chaos_proxy NAME=LISTEN=SERVER[=PROTOCOL] ..
+ *
+ * LISTEN and SERVER are a Unix socket's path, or a port of 127.0.0.1; LISTEN may be empty (see
+ * `peer`). PROTOCOL is resp or postgres, for rules that count messages.
  *
  * Commands come on standard input, one a line, and each is answered with one line (`ok`, or what
  * was asked for); the end of the input ends the proxy. ROUTE is a name, or * for all of them.
@@ -28,17 +30,23 @@
 struct route routes[ROUTES_MOST];
 int routes_n;
 
+static bool take_protocol(const char *word, enum protocol *protocol)
+{
+    *protocol = word == NULL ? PLAIN : strcmp(word, "resp") == 0 ? RESP : POSTGRES;
+    return *protocol != POSTGRES || strcmp(word, "postgres") == 0;
+}
+
 static bool take_route(char *word, int epoll)
 {
     struct route *route = &routes[routes_n];
-    const char *name = strsep(&word, "="), *at = strsep(&word, "=");
-    if (routes_n == ROUTES_MOST || at == NULL || word == NULL ||
+    const char *name = strsep(&word, "="), *at = strsep(&word, "="), *server = strsep(&word, "=");
+    if (routes_n == ROUTES_MOST || at == NULL || server == NULL ||
         strlen(name) >= sizeof route->name || strlen(at) >= ADDRESS_MOST ||
-        strlen(word) >= ADDRESS_MOST)
+        strlen(server) >= ADDRESS_MOST || !take_protocol(word, &route->protocol))
         return false;
     strcpy(route->name, name);
     strcpy(route->listen, at);
-    strcpy(route->server, word);
+    strcpy(route->server, server);
     route->fd = -1;
     route->epoll = epoll;
     routes_n++;

@@ -31,8 +31,10 @@ struct connection {
     int fd[WAYS]; /* UP: the client's, DOWN: the server's: the end that is read; -1: closed */
     uint32_t asked[WAYS];
     struct pipe pipe[WAYS];
+    struct frame frame[WAYS];
     struct rule rule;
-    bool counting; /* `after` has been seen */
+    bool counting;        /* `after` has been seen */
+    int64_t passed[WAYS]; /* messages that have ended since */
     char tail[AFTER_MOST];
     size_t tail_n;
 };
@@ -121,10 +123,37 @@ static void end_both(struct connection *c)
 
 static void arm(struct connection *c)
 {
-    for (int way = 0; way < WAYS; way++)
-        if (c->rule.cut[way] != 0)
+    for (int way = 0; way < WAYS; way++) {
+        c->passed[way] = 0;
+        if (c->rule.cut[way] != 0 && c->rule.message <= 1)
             c->pipe[way].cut_at = c->pipe[way].in + (uint64_t)c->rule.cut[way] - 1;
+    }
     c->counting = true;
+}
+
+/* A message ends before this byte: there is no cut in it any more, or there will be in the next. */
+static void message_ends(struct connection *c, enum way way, uint64_t byte)
+{
+    struct pipe *pipe = &c->pipe[way];
+    if (!c->counting || c->rule.message == 0 || c->rule.cut[way] == 0)
+        return;
+    if (++c->passed[way] == c->rule.message && pipe->cut_at > byte)
+        pipe->cut_at = UINT64_MAX;
+    else if (c->passed[way] == c->rule.message - 1)
+        pipe->cut_at = byte + (uint64_t)c->rule.cut[way] - 1;
+}
+
+static void put(struct connection *c, enum way way, const unsigned char *bytes, size_t n,
+                int64_t now)
+{
+    uint64_t begin = c->pipe[way].in;
+    for (size_t at = 0; at < n;) {
+        bool ends;
+        at += frame_take(&c->frame[way], bytes + at, n - at, &ends);
+        if (ends)
+            message_ends(c, way, begin + at);
+    }
+    pipe_put(&c->pipe[way], bytes, n, now);
 }
 
 static void take_rule(struct connection *c, const struct rule *rule)
@@ -169,6 +198,8 @@ static void accept_one(struct route *listener)
     c->fd[DOWN] = server;
     pipe_init(&c->pipe[UP]);
     pipe_init(&c->pipe[DOWN]);
+    frame_init(&c->frame[UP], route->protocol, true);
+    frame_init(&c->frame[DOWN], route->protocol, false);
     take_rule(c, &route->rule);
     c->next = route->connections;
     route->connections = c;
@@ -208,11 +239,11 @@ static void take_in(struct route *route, struct connection *c, enum way way, siz
         return;
     }
     if (way == UP && !c->counting && find_after(c, block, n, &at)) {
-        pipe_put(&c->pipe[UP], block, at, now);
+        put(c, UP, block, at, now);
         arm(c);
     }
     if (at < n)
-        pipe_put(&c->pipe[way], block + at, n - at, now);
+        put(c, way, block + at, n - at, now);
 }
 
 static void read_end(struct route *route, struct connection *c, enum way way)

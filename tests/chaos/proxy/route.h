@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/types.h>
 
+#include "tests/chaos/proxy/frame.h"
 #include "tests/chaos/proxy/pipe.h"
 
 #define ADDRESS_MOST 108
@@ -34,6 +35,7 @@ struct route {
     bool refuses;                                    /* without a socket: closes what comes */
     pid_t peer;                                      /* without a socket: whose connections */
     int epoll;
+    enum protocol protocol;
     struct rule rule; /* of connections to come */
     struct connection *connections;
     struct counts counts;

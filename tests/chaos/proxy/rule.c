@@ -23,6 +23,7 @@ static bool take_number(struct rule *rule, const char *name, int64_t value)
         {"rate_down", &rule->rate[DOWN], value},
         {"cut_up", &rule->cut[UP], value + 1},
         {"cut_down", &rule->cut[DOWN], value + 1},
+        {"message", &rule->message, value + 1},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(table[i].name, name) == 0) {
