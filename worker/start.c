@@ -159,14 +159,18 @@ static int connect_patiently(struct sm_daemon *d, struct sm_err *err)
 
 /* The first beat, takeover and audit; without them the lease is not trusted and nothing is fetched.
  * The loops have not begun, and start.wait may have taken longer than a lease: that is no standing
- * still. */
+ * still. Where the machine stood still meanwhile, for half a lease, one more beat is due. */
 static int first_beat(struct sm_daemon *d, struct sm_err *err)
 {
-    for (int i = 0; i < SM_LOOPS; i++)
-        sm_worker_turned(&d->w, (enum sm_loop)i);
-    sm_keeper_turn(&d->keeper);
-    if (!sm_worker_trusts_lease(&d->w))
-        return sm_err_set(err, SM_E_UNREACHABLE, "Redis: the first beat was not answered");
+    int64_t until_us = sm_mono_us(d->w.clock) + START_WAIT_MS * 1000;
+    while (!sm_worker_trusts_lease(&d->w)) {
+        if (sm_mono_us(d->w.clock) >= until_us)
+            return sm_err_set(err, SM_E_UNREACHABLE, "Redis: the first beat was not answered");
+        for (int i = 0; i < SM_LOOPS; i++)
+            sm_worker_turned(&d->w, (enum sm_loop)i);
+        sm_keeper_turn(&d->keeper);
+        poll(NULL, 0, 5);
+    }
     return 0;
 }
 
