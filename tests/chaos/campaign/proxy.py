@@ -3,7 +3,7 @@ import os
 import subprocess
 import threading
 
-COUNTS = ("accepted", "cut", "up", "down", "late", "unheard", "swallowed")
+COUNTS = ("accepted", "cut", "up", "down", "late", "unheard", "swallowed", "heard")
 
 
 class Proxy:

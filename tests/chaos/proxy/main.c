@@ -13,7 +13,7 @@
  *   refuse ROUTE | accept ROUTE   connecting fails; works again
  *   kill ROUTE                    every connection ends now
  *   peer ROUTE PID                the connections that this process will make belong to this route
- *   count ROUTE                   accepted cut bytes-up bytes-down late unheard swallowed open
+ *   count ROUTE                   accepted cut bytes-up bytes-down late unheard swallowed heard
  *
  * rule.h has the rules. One thread, epoll: the kernel's copies are all that a passing byte costs.
  */
@@ -86,10 +86,12 @@ static void count(const char *name)
         sum.late += c->late;
         sum.unheard += c->unheard;
         sum.swallowed += c->swallowed;
+        sum.heard += c->heard;
     }
-    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
-           sum.accepted, sum.cut, sum.bytes[UP], sum.bytes[DOWN], sum.late, sum.unheard,
-           sum.swallowed);
+    const uint64_t all[] = {sum.accepted, sum.cut,     sum.bytes[UP], sum.bytes[DOWN],
+                            sum.late,     sum.unheard, sum.swallowed, sum.heard};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        printf("%" PRIu64 "%c", all[i], i + 1 < sizeof all / sizeof *all ? ' ' : '\n');
 }
 
 /* One verb on each route meant; false when there is no such verb, or no listening any more. */

@@ -131,16 +131,19 @@ static void arm(struct connection *c)
     c->counting = true;
 }
 
-/* A message ends before this byte: there is no cut in it any more, or there will be in the next. */
+/* A message ends before this byte: there will be a cut in the next, or there is none in this one
+ * any more, and `after` is looked for again. */
 static void message_ends(struct connection *c, enum way way, uint64_t byte)
 {
     struct pipe *pipe = &c->pipe[way];
     if (!c->counting || c->rule.message == 0 || c->rule.cut[way] == 0)
         return;
-    if (++c->passed[way] == c->rule.message && pipe->cut_at > byte)
-        pipe->cut_at = UINT64_MAX;
-    else if (c->passed[way] == c->rule.message - 1)
+    if (++c->passed[way] == c->rule.message - 1) {
         pipe->cut_at = byte + (uint64_t)c->rule.cut[way] - 1;
+    } else if (c->passed[way] == c->rule.message && pipe->cut_at > byte) {
+        pipe->cut_at = UINT64_MAX;
+        c->counting = *c->rule.after == '\0';
+    }
 }
 
 static void put(struct connection *c, enum way way, const unsigned char *bytes, size_t n,
@@ -241,6 +244,7 @@ static void take_in(struct route *route, struct connection *c, enum way way, siz
     if (way == UP && !c->counting && find_after(c, block, n, &at)) {
         put(c, UP, block, at, now);
         arm(c);
+        route->counts.heard++;
     }
     if (at < n)
         put(c, way, block + at, n - at, now);

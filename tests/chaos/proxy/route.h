@@ -24,6 +24,7 @@ struct counts {
     uint64_t late;      /* bytes that reached the server after their client had closed */
     uint64_t unheard;   /* bytes of a server for a client that had closed */
     uint64_t swallowed; /* bytes read and passed to nobody */
+    uint64_t heard;     /* how often the word of a rule was seen */
 };
 
 struct connection;

@@ -19,10 +19,12 @@ struct rule {
     int64_t rate[WAYS];     /* bytes a second; 0: no limit */
     int64_t cut[WAYS];      /* the connection ends after so many more bytes, plus 1; 0: never */
     char after[AFTER_MOST]; /* cuts count from where the client has sent this; "": from now */
-    int64_t message; /* cuts count in the so many-th message from there, plus 1: 1 is what is left
-                        of the one that comes just then; 0: they count bytes of whatever comes */
-    bool swallow;    /* accept and read, pass nothing on */
-    bool once;       /* the first cut on the route ends the rule for all its connections */
+    /* cuts count in the so many-th message from there, plus 1: 1 is what is left of the one that
+     * comes just then; 0: they count bytes of whatever comes. Where it has fewer bytes, `after` is
+     * waited for again. */
+    int64_t message;
+    bool swallow; /* accept and read, pass nothing on */
+    bool once;    /* the first cut on the route ends the rule for all its connections */
 };
 
 /* Reads `pass`, or words as `delay_up=300 cut_down=17 message=1 after=XDEL once`; times in ms,
