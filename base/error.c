@@ -26,6 +26,8 @@ static const struct row table[] = {
 
 static const struct row *find(int code)
 {
+    if (code == 0) /* asked of every success */
+        return NULL;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (table[i].code == code)
             return &table[i];
