@@ -49,13 +49,21 @@ static struct held *find(struct held *held, size_t n, struct sm_entry_id entry)
     return bsearch(&key, held, n, sizeof *held, by_entry);
 }
 
+static int by_queue_and_entry(const void *a, const void *b)
+{
+    const struct sm_lost *x = a, *y = b;
+    return x->queue != y->queue ? x->queue - y->queue : sm_entry_id_compare(x->entry, y->entry);
+}
+
+/* Under load what is fetched during an audit is lost to it: hundreds, so they are searched in the
+ * order in which the last audit met them. */
 static int64_t lost_since(const struct sm_keeper *k, int queue, struct sm_entry_id entry,
                           int64_t now)
 {
-    for (size_t i = 0; i < k->lost_n; i++)
-        if (k->lost[i].queue == queue && sm_entry_id_compare(k->lost[i].entry, entry) == 0)
-            return k->lost[i].since_us;
-    return now;
+    struct sm_lost key = {.queue = queue, .entry = entry};
+    const struct sm_lost *before =
+        bsearch(&key, k->lost, k->lost_n, sizeof key, by_queue_and_entry);
+    return before != NULL ? before->since_us : now;
 }
 
 /* Takes in up to SM_TICK_MOST entries that no slot holds; what finds no room now the next audit
