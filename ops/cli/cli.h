@@ -88,6 +88,7 @@ int cli_job_retry(struct cli *cli, struct sm_err *err);
 int cli_job_cancel(struct cli *cli, struct sm_err *err);
 int cli_job_ls(struct cli *cli, struct sm_err *err);
 int cli_queue_ls(struct cli *cli, struct sm_err *err);
+int cli_queue_purge(struct cli *cli, struct sm_err *err);
 int cli_db_migrate(struct cli *cli, struct sm_err *err);
 int cli_db_status(struct cli *cli, struct sm_err *err);
 int cli_doctor(struct cli *cli, struct sm_err *err);
@@ -130,6 +131,13 @@ struct cli_ref {
 int cli_ref_read(const struct cli *cli, const char *text, struct cli_ref *ref, struct sm_err *err);
 /* SM_E_NOT_FOUND with a text for the user, for a job that is neither in Redis nor in PostgreSQL. */
 int cli_ref_not_found(const struct cli_ref *ref, const char *text, struct sm_err *err);
+
+/* ---- confirm.c -- */
+
+/* Asks whether to do what the words say, unless --yes was given. 0, or SM_E_CONFLICT: no, or there
+ * is no terminal to ask on. */
+int cli_confirm(const struct cli *cli, struct sm_err *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* ---- job_wait.c -- */
 

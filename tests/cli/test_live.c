@@ -238,6 +238,32 @@ START_TEST(a_job_that_waits_is_cancelled_and_one_that_has_ended_is_3)
 }
 END_TEST
 
+START_TEST(a_purge_asks_first_counts_and_ends_what_waits)
+{
+    expect("for i in 1 2 3; do stampmill job add debug.noop -q doomed; done >&2; " SQL
+           "\"SELECT count(stampmill.enqueue('doomed', 'debug.noop', run_at => now() + interval '1 "
+           "day')) FROM generate_series(1, 2)\"",
+           0, "2");
+    expect("stampmill queue purge doomed </dev/null 2>&1", 3, "ends about 5 jobs");
+    expect("stampmill queue purge doomed </dev/null 2>&1", 3, "say --yes");
+    expect("echo y | stampmill queue purge doomed 2>&1", 3, "say --yes"); /* no terminal */
+    expect("echo n | script -qec 'stampmill queue purge doomed' /dev/null", 3,
+           "nothing was changed");
+    expect("stampmill queue purge doomed --dry-run", 0,
+           "\"dry_run\":true,\"durable\":2,\"plain\":3,\"running\":0");
+    expect("echo y | script -qec 'stampmill queue purge doomed' /dev/null", 0, "Go on?");
+    expect("stampmill queue ls | grep -o '\"doomed\",\"waiting\":0'", 0, "doomed");
+    expect(
+        "stampmill job ls -q doomed --state cancelled | grep -o cancelled.by\\\\\\|purged.with | "
+        "sort | uniq -c",
+        0, "2 purged with");
+    expect("stampmill queue purge doomed --yes", 0, "\"durable\":0,\"plain\":0");
+    expect("stampmill queue purge domed --yes 2>&1", 4, "no queue domed");
+    expect("stampmill queue purge 'a b' --yes 2>&1", 2, "no name of a queue");
+    expect("stampmill queue purge 2>&1", 2, "QUEUE is missing");
+}
+END_TEST
+
 START_TEST(an_interrupted_wait_is_130)
 {
     /* timeout sends the signal; by then the wait has surely begun or is about to: both are 130 */
@@ -369,6 +395,7 @@ int main(void)
                                   a_dead_job_is_found_retried_and_shows_the_errors_of_both_lives,
                                   what_cannot_be_retried_is_3_or_4_or_2_and_says_why,
                                   a_job_that_waits_is_cancelled_and_one_that_has_ended_is_3,
+                                  a_purge_asks_first_counts_and_ends_what_waits,
                                   an_interrupted_wait_is_130,
                                   an_entry_that_is_gone_is_4_for_every_verb,
                                   a_wrong_password_or_a_missing_right_is_77,

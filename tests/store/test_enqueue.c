@@ -403,6 +403,53 @@ START_TEST(a_durable_job_that_is_cancelled_has_its_row_before_anything_else)
 }
 END_TEST
 
+START_TEST(what_has_ended_already_stays_as_it_ended_when_it_is_cancelled_or_purged)
+{
+    struct sm_row row = dead_row();
+    for (int i = 0; i < 2; i++) {
+        sql("SELECT stampmill.enqueue('q', 'debug.noop', id => '%s')", id_of(&row));
+        put(&row); /* its worker is killed before the outbox is cleared */
+        ck_assert_str_eq(i == 0 ? sql("SELECT stampmill.cancel('%s')", id_of(&row))
+                                : sql("SELECT count(*) FROM stampmill.purge('q', '{%s}', '{NULL}', "
+                                      "'{NULL}')",
+                                      id_of(&row)),
+                         i == 0 ? "f" : "0");
+        ck_assert_str_eq(life_and_state(&row), "dead 1");
+        ck_assert_str_eq(sql("SELECT count(*) FROM stampmill.outbox"), "0");
+        sql("DELETE FROM stampmill.results");
+    }
+}
+END_TEST
+
+START_TEST(a_purge_ends_what_is_of_its_queue_and_still_as_it_was_seen)
+{
+    PGconn *admin = session("operator");
+    static const char *const seen[] = {"{NULL,NULL,NULL}", "{7,NULL,NULL}"};
+    for (int i = 1; i <= 3; i++)
+        sql("SELECT stampmill.enqueue('%s', 'debug.noop', id => "
+            "'01932f8a-5c3e-7d10-9f52-00000000000%d')",
+            i == 3 ? "other" : "q", i);
+    sql("UPDATE stampmill.outbox SET epoch = 1, entry_ms = 7, entry_seq = 7 WHERE id = "
+        "'01932f8a-5c3e-7d10-9f52-000000000001'");
+    for (int i = 0; i < 2; i++) {
+        char text[400];
+        snprintf(text, sizeof text,
+                 "SELECT stampmill.purge('q', "
+                 "'{01932f8a-5c3e-7d10-9f52-000000000001,01932f8a-5c3e-7d10-9f52-000000000002,"
+                 "01932f8a-5c3e-7d10-9f52-000000000003}', '%s', '%s')",
+                 seen[i], seen[i]);
+        run(admin, text);
+        ck_assert_str_eq(
+            sql("SELECT string_agg(right(id::text, 1), '' ORDER BY id) FROM stampmill.results "
+                "WHERE state = 'cancelled' AND error_code = 'cancelled'"),
+            i == 0 ? "2" : "12");
+    }
+    ck_assert_str_eq(sql("SELECT right(id::text, 1) FROM stampmill.outbox"), "3");
+    run(admin, "SELECT stampmill.retry('01932f8a-5c3e-7d10-9f52-000000000001')");
+    PQfinish(admin);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -420,6 +467,8 @@ int main(void)
         a_retry_that_is_cut_before_its_commit_leaves_all_as_it_was,
         lives_and_ranks_decide_whatever_the_order,
         a_durable_job_that_is_cancelled_has_its_row_before_anything_else,
+        what_has_ended_already_stays_as_it_ended_when_it_is_cancelled_or_purged,
+        a_purge_ends_what_is_of_its_queue_and_still_as_it_was_seen,
     };
     return run_tests("store_enqueue", set_up, empty, tests, COUNT(tests));
 }

@@ -48,9 +48,11 @@ static redisReply *call(char *words)
 
 static redisReply *callv(const char *format, va_list args)
 {
-    char words[4096];
-    vsnprintf(words, sizeof words, format, args);
-    return call(words);
+    char *words;
+    ck_assert_int_ge(vasprintf(&words, format, args), 0);
+    redisReply *reply = call(words);
+    free(words);
+    return reply;
 }
 
 int64_t rig_int(const char *format, ...)
