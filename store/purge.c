@@ -91,8 +91,9 @@ static void note_ended(const PGresult *result, struct sm_purge_row *rows, size_t
     }
 }
 
-int sm_reader_purge(struct sm_reader *reader, const char *queue, struct sm_purge_row *rows,
-                    size_t n, struct sm_err *err)
+/* Calls a statement over the rows' columns that answers ids: those of the rows have ended. */
+static int call(struct sm_reader *reader, const char *sql, const char *queue,
+                struct sm_purge_row *rows, size_t n, struct sm_err *err)
 {
     struct sm_buf buf[3];
     PGresult *result;
@@ -102,14 +103,12 @@ int sm_reader_purge(struct sm_reader *reader, const char *queue, struct sm_purge
     for (int i = 0; i < 3; i++)
         sm_buf_init(&buf[i], 0);
     put_rows(rows, n, buf);
-    const char *values[] = {queue, sm_buf_text(&buf[0]), sm_buf_text(&buf[1]),
-                            sm_buf_text(&buf[2])};
+    const char *values[] = {sm_buf_text(&buf[0]), sm_buf_text(&buf[1]), sm_buf_text(&buf[2]),
+                            queue};
     if (buf[0].full || buf[1].full || buf[2].full)
         rc = sm_err_set(err, SM_E_NO_MEMORY, "no memory for a statement");
     else
-        rc = sm_pg_exec(reader->pg,
-                        "SELECT stampmill.purge($1, $2::uuid[], $3::bigint[], $4::bigint[])", 4,
-                        values, &result, err);
+        rc = sm_pg_exec(reader->pg, sql, queue == NULL ? 1 : 4, values, &result, err);
     if (rc == 0) {
         note_ended(result, rows, n);
         PQclear(result);
@@ -117,4 +116,20 @@ int sm_reader_purge(struct sm_reader *reader, const char *queue, struct sm_purge
     for (int i = 0; i < 3; i++)
         sm_buf_free(&buf[i]);
     return rc;
+}
+
+int sm_reader_purge(struct sm_reader *reader, const char *queue, struct sm_purge_row *rows,
+                    size_t n, struct sm_err *err)
+{
+    return call(reader, "SELECT stampmill.purge($4, $1::uuid[], $2::bigint[], $3::bigint[])", queue,
+                rows, n, err);
+}
+
+int sm_reader_purge_gone(struct sm_reader *reader, struct sm_purge_row *rows, size_t n,
+                         struct sm_err *err)
+{
+    return call(reader,
+                "SELECT a.id FROM unnest($1::uuid[]) AS a(id) WHERE NOT EXISTS (SELECT FROM "
+                "stampmill.outbox AS o WHERE o.id = a.id)",
+                NULL, rows, n, err);
 }

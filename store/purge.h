@@ -16,7 +16,7 @@ struct sm_purge_row {
     struct sm_id id;
     bool relayed; /* false: it is not in Redis */
     uint64_t entry_ms, entry_seq;
-    bool ended; /* by sm_reader_purge */
+    bool ended;
 };
 
 /* What the outbox holds of a queue: all, and those that are not in Redis. */
@@ -37,5 +37,9 @@ int sm_reader_purge_rows(struct sm_reader *reader, const char *queue, const char
  * and that have not ended: `ended` says which. */
 int sm_reader_purge(struct sm_reader *reader, const char *queue, struct sm_purge_row *rows,
                     size_t n, struct sm_err *err);
+
+/* Which of at most SM_PURGE_ROWS jobs the outbox does not hold (any more): `ended` says so. */
+int sm_reader_purge_gone(struct sm_reader *reader, struct sm_purge_row *rows, size_t n,
+                         struct sm_err *err);
 
 #endif

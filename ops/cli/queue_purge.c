@@ -153,6 +153,14 @@ static int purge_outbox(struct purging *p, struct sm_err *err)
 
 /* ---- the stream -- */
 
+static struct sm_purge_row row_of(const struct sm_purge_entry *entry)
+{
+    return (struct sm_purge_row){.id = entry->job,
+                                 .relayed = true,
+                                 .entry_ms = entry->entry.ms,
+                                 .entry_seq = entry->entry.seq};
+}
+
 /* Keeps those that no worker has; *rows: the durable ones among them. */
 static size_t sort_out(struct sm_purge_entry *entries, size_t n, struct sm_purge_row *rows,
                        size_t *rows_n)
@@ -164,14 +172,37 @@ static size_t sort_out(struct sm_purge_entry *entries, size_t n, struct sm_purge
             continue;
         entries[kept] = entries[i];
         if (entries[kept++].durable)
-            rows[(*rows_n)++] = (struct sm_purge_row){
-                .id = entries[i].job,
-                .relayed = true,
-                .entry_ms = entries[i].entry.ms,
-                .entry_seq = entries[i].entry.seq,
-            };
+            rows[(*rows_n)++] = row_of(&entries[i]);
     }
     return kept;
+}
+
+/* A relay that was cut off after it had added a job has left an entry that the outbox knows nothing
+ * of. Where a worker has it and the job was ended by now, it is asked to stop. */
+static int stop_unknown(struct purging *p, const struct sm_purge_entry *entries, size_t n,
+                        struct sm_err *err)
+{
+    struct sm_purge_row rows[SM_PURGE_PAGE];
+    size_t rows_n = 0;
+    int64_t at_ms;
+    int rc = 0;
+    for (size_t i = 0; i < n; i++)
+        if (entries[i].fate == 0 && entries[i].durable)
+            rows[rows_n++] = row_of(&entries[i]);
+    if (sm_reader_purge_gone(p->reader, rows, rows_n, err) != 0)
+        return cli_explain(err, "PostgreSQL");
+    for (size_t i = 0; rc == 0 && i < rows_n; i++)
+        if (rows[i].ended)
+            rc = sm_admin_cancel(p->in, p->queue, &rows[i].id, NULL, &at_ms, err);
+    return rc == 0 ? 0 : cli_explain(err, "Redis");
+}
+
+static bool any_durable(const struct sm_purge_entry *entries, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (entries[i].durable)
+            return true;
+    return false;
 }
 
 static int purge_page(struct purging *p, struct sm_purge_entry *entries, size_t n,
@@ -179,8 +210,12 @@ static int purge_page(struct purging *p, struct sm_purge_entry *entries, size_t 
 {
     struct sm_purge_row rows[SM_PURGE_PAGE];
     size_t rows_n;
+    if (!p->dry && !any_durable(entries, n))
+        return delete_entries(p, entries, n, NULL, 0, err);
     if (sm_purge_look(&p->stream, entries, n, err) != 0)
         return cli_explain(err, "Redis");
+    if (!p->dry && stop_unknown(p, entries, n, err) != 0)
+        return err->code;
     n = sort_out(entries, n, rows, &rows_n);
     if (p->dry) { /* the durable ones stand in the outbox and are counted there */
         p->plain += n - rows_n;

@@ -1,6 +1,41 @@
 -- Ending durable jobs that have not ended: one (stampmill.cancel) or many of a queue (stampmill.purge). The cancelled
 -- row is written first, or a Redis that is wiped later would bring the job back.
 
+-- As in 0005, but planned once a session and not once a row: a body in plpgsql, and a msg() that is inlined into it.
+CREATE OR REPLACE FUNCTION stampmill.msg(value text) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT
+AS $$ SELECT '\xdb'::bytea || pg_catalog.int4send(pg_catalog.octet_length(value)) || pg_catalog.convert_to(value, 'UTF8') $$;
+CREATE OR REPLACE FUNCTION stampmill.msg(value bytea) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT
+AS $$ SELECT '\xc6'::bytea || pg_catalog.int4send(pg_catalog.octet_length(value)) || value $$;
+CREATE OR REPLACE FUNCTION stampmill.msg(value bigint) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT
+AS $$ SELECT '\xd3'::bytea || pg_catalog.int8send(value) $$;
+
+CREATE OR REPLACE FUNCTION stampmill.envelope_of(o stampmill.outbox) RETURNS bytea
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    whole CONSTANT boolean := o.bytes <= 1048576;
+BEGIN
+    IF o.envelope IS NOT NULL THEN
+        RETURN o.envelope;
+    END IF;
+    RETURN (
+        SELECT set_byte('\x80'::bytea, 0, 128 + count(*)::int) || string_agg(name || value, '' ORDER BY at)
+        FROM (VALUES
+            (1, CASE WHEN NOT whole THEN '\xab'::bytea || convert_to('x_input_cut', 'UTF8') END,
+                stampmill.msg(octet_length(o.input)::bigint)),
+            (2, '\xa176'::bytea, '\x01'::bytea),
+            (3, stampmill.msg('id'), stampmill.msg(uuid_send(o.id))),
+            (4, stampmill.msg('type'), stampmill.msg(o.type)),
+            (5, stampmill.msg('args'), stampmill.msg(o.args::text)),
+            (6, CASE WHEN whole THEN stampmill.msg('input') END, stampmill.msg(o.input)),
+            (7, stampmill.msg('max_attempts'), stampmill.msg(o.max_attempts::bigint)),
+            (8, stampmill.msg('tags'), stampmill.msg(o.tags::text)),
+            (9, stampmill.msg('enqueued_ms'), stampmill.msg(floor(extract(epoch FROM o.created_at) * 1000)::bigint))
+        ) AS field(at, name, value) WHERE name || value IS NOT NULL);
+END
+$$;
+
 -- Ends one; false when there is no such job in the outbox, or when its terminal row stands already and only the
 -- outbox did not know: then that stays as it is. With `queue` it must be of this queue, and its entry in Redis still
 -- the one that was seen (NULL: none). Locks the result first, then the outbox, as retry does.

@@ -20,6 +20,7 @@ class Evidence:
         pg = world.servers.pg(timeout=120)
         self.rows, self.attempts = history.rows(pg), history.attempts(pg)
         self.changed, self.commits = history.changed_successes(pg), history.first_commits(pg)
+        self.cancelled = history.first_cancelled(pg)
         pg.close()
         self.jobs = [job for producer in world.producers for job in producer.jobs]
         self.ids = self._ids()
@@ -59,6 +60,12 @@ class Evidence:
         return any((FAULTS[step.name].isolates or FAULTS[step.name].outage == "redis")
                    and step.began < end and begin < step.healed + CANCEL_S for step, _ in self.world.applied)
 
+    def may_be_purged(self, job):
+        return any(purge.covers(job) for purge in self.world.operator.purges)
+
+    def may_be_cancelled(self, job):
+        return job.may_be_cancelled or self.may_be_purged(job)
+
     def was_wiped(self, at):
         return any(begin == 0 and at <= end for begin, end in self.world.losses)
 
@@ -68,7 +75,8 @@ class Evidence:
 
 def every_accepted_job_has_its_row(e):
     for job in e.jobs:
-        if job.state == ACCEPTED and e.row(job) is None and not e.lost_by_redis(job):
+        if job.state == ACCEPTED and e.row(job) is None and not e.lost_by_redis(job) and (
+                job.durable or not e.may_be_purged(job)):
             yield f"lost: job {job.n} ({job.kind}, {job.id or 'derived id'}, entries {job.queue}/{job.entries}) has no row"
 
 
@@ -96,7 +104,7 @@ def canonical(text):
 def every_content_is_right(e):
     for job in e.jobs:
         row, want = e.row(job), job.want
-        if row is None or (row.state == "cancelled" and job.may_be_cancelled):
+        if row is None or (row.state == "cancelled" and e.may_be_cancelled(job)):
             continue
         if row.life > 1:
             want = Want(result={"attempt": row.attempt})    # the operator gave it arguments that do not fail
@@ -116,7 +124,7 @@ def a_succeeded_row_never_changes(e):
 def nothing_settles_before_its_commit(e):
     """An entry that was seen to be gone has a row that was committed by then."""
     for job, entry, seen in e.world.watch.gone:
-        if e.lost_by_redis(job, job.acked[job.entries.index(entry)]):
+        if e.lost_by_redis(job, job.acked[job.entries.index(entry)]) or (not job.durable and e.may_be_purged(job)):
             continue
         row = e.row(job)
         committed = None if row is None else e.commits.get(row.id)
@@ -129,7 +137,7 @@ def faults_use_no_attempt(e):
     """The number of the attempt, and the failed attempts that are kept, are those that the job itself brought about."""
     for job in e.jobs:
         row = e.row(job)
-        if row is None or (row.state == "cancelled" and job.may_be_cancelled):
+        if row is None or (row.state == "cancelled" and e.may_be_cancelled(job)):
             continue
         wanted = 1 if row.life > 1 else job.want.attempt
         used = {attempt for life, attempt, *_ in e.attempts.get(row.id, ()) if life == row.life}
@@ -189,6 +197,25 @@ def what_is_cancelled_does_not_start(e):
                    f"before it started, and ended as {row.state}")
 
 
+def what_has_ended_durably_stays_so(e):
+    """A durable job that was cancelled or purged does not start any more once the operator was told so, whatever is
+    wiped. A Redis that is rolled back brings entries back, and may run one once more."""
+    rolled_back = [(begin, end) for begin, end in e.world.losses if begin > 0]
+    for job in e.jobs:
+        row = e.row(job)
+        ended = e.cancelled.get(job.id)
+        if not job.durable or row is None or ended is None or job.lives != {1} or e.world.clocks_jumped:
+            continue
+        told = [purge.ended for purge in e.world.operator.purges if purge.done and purge.queue == job.queue
+                and purge.began <= ended <= purge.ended] + [job.cancelled_at or 0]
+        told = min((at for at in told if at >= ended), default=None)
+        if told is None or row.started is None or row.started <= told + CANCEL_S:
+            continue
+        if not any(begin <= told and end >= ended for begin, end in rolled_back):
+            yield (f"revived: durable job {job.n} ({job.kind}, {row.id}) started {row.started - told:.2f} s after it was "
+                   f"cancelled or purged, and ended as {row.state}")
+
+
 def nothing_is_read_again(e):
     for queue, entry, times in sorted(e.world.watch.delivered_again)[:20]:
         yield f"read again: entry {queue}/{entry} was delivered {times} times, where its owner changes but once"
@@ -229,8 +256,8 @@ def daemons_end_as_they_should(e):
 
 CHECKS = (every_accepted_job_has_its_row, every_row_has_its_job, every_content_is_right, a_succeeded_row_never_changes,
           nothing_settles_before_its_commit, faults_use_no_attempt, nothing_starts_early,
-          what_is_cancelled_does_not_start, nothing_is_read_again, no_living_worker_is_given_up, postgres_refuses_nothing,
-          redis_holds_nothing, daemons_end_as_they_should)
+          what_is_cancelled_does_not_start, what_has_ended_durably_stays_so, nothing_is_read_again,
+          no_living_worker_is_given_up, postgres_refuses_nothing, redis_holds_nothing, daemons_end_as_they_should)
 
 
 def run(world):

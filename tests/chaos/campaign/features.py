@@ -8,6 +8,7 @@ FEATURES = {
     "guilt": (True, "crashes are charged by evidence"),
     "timeouts": (True, "a handler that does not return ends its attempt, then its daemon"),
     "cancel": (True, "waiting and running jobs are cancelled"),
+    "purge": (True, "a queue is purged now and then"),
     "outbox": (True, "stampmill.enqueue in SQL, relay and reconciler"),
     "clock": (True, "jumps of the wall clock"),
 }

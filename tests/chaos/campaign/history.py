@@ -72,6 +72,12 @@ def changed_successes(pg):
     return pg.query("SELECT id, new_state, at FROM chaos.written WHERE old_state = 'succeeded' AND NOT same LIMIT 100")
 
 
+def first_cancelled(pg):
+    """When a job's cancelled row was first written."""
+    return {job: float(at) for job, at in pg.query(
+        "SELECT id, min(extract(epoch FROM at)) FROM chaos.written WHERE new_state = 'cancelled' GROUP BY id")}
+
+
 def first_commits(pg):
     """When the transaction that first wrote a job's row was committed, by PostgreSQL's own record."""
     return {job: float(at) for job, at in pg.query(

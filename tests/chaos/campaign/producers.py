@@ -5,6 +5,7 @@ the same id, as users are told to; what is left unknown may or may not have a ro
 """
 import collections
 import random
+import subprocess
 import threading
 import time
 
@@ -160,11 +161,25 @@ class DurableProducer(Producer):
         self.pg.close()
 
 
-class Operator(threading.Thread):
-    """Cancels some jobs that wait or run, and gives some dead ones another life."""
+class Purge:
+    """One purge of a queue, repeated until it was said to be done."""
 
-    def __init__(self, servers, producers, features, rng):
+    def __init__(self, queue):
+        self.queue, self.began, self.ended, self.done = queue, time.time(), None, False
+
+    def covers(self, job):
+        """It may have ended the job."""
+        return job.queue == self.queue and (not job.acked or any(at <= self.ended + 1 for at in job.acked))
+
+
+class Operator(threading.Thread):
+    """Cancels some jobs that wait or run, gives some dead ones another life, and rarely purges a queue."""
+
+    def __init__(self, servers, producers, features, rng, program, queues):
         super().__init__(daemon=True)
+        self.command = [program, "queue", "purge", "--yes", "--redis.url", f"unix://{servers.redis_socket}",
+                        "--postgres.url", f"postgresql:///stampmill?host={servers.dir}&user=stampmill"]
+        self.queues, self.purges = queues, []
         self.redis, self.pg = Redis(servers.redis_socket, timeout=1.0), Pg(servers.pg_socket, timeout=3.0)
         self.producers, self.features, self.rng = producers, features, rng
         self.script = read(f"{ROOT}/queue/scripts/cancel.lua") if "cancel" in features else None
@@ -173,7 +188,9 @@ class Operator(threading.Thread):
     def run(self):
         while not self.ending.wait(self.rng.uniform(0.05, 0.3)):
             jobs = self.rng.choice(self.producers).jobs
-            if "cancel" in self.features and self.rng.random() < 0.6:
+            if "purge" in self.features and self.rng.random() < 0.012:
+                self.purge(Purge(self.rng.choice(self.queues)))
+            elif "cancel" in self.features and self.rng.random() < 0.6:
                 self.one_of(jobs[-400:], WORTH_CANCELLING, self.cancel)
             elif "outbox" in self.features:
                 self.one_of(jobs[-4000:-100], WORTH_RETRYING, self.retry)
@@ -195,6 +212,21 @@ class Operator(threading.Thread):
         except (OSError, Refused, Failed):
             return
         job.cancelled_at = time.time()
+
+    def purge(self, purge):
+        """By the command line. Now and then it is killed on its way, or a server is away; then once more."""
+        self.purges.append(purge)
+        for _ in range(8):
+            limit = self.rng.uniform(0.01, 0.3) if self.rng.random() < 0.4 else 30
+            try:
+                ended = subprocess.run([*self.command, purge.queue], timeout=limit, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL, check=False)
+                purge.done = ended.returncode in (0, 4)     # 4: a wipe has left nothing that has this name
+            except subprocess.TimeoutExpired:
+                pass
+            purge.ended = time.time()
+            if purge.done or self.ending.wait(0.3):
+                break
 
     def retry(self, job):
         """Another life with arguments that do not fail; now and then asked for twice at once."""

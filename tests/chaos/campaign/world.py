@@ -104,7 +104,8 @@ class World:
         kinds = [RedisProducer, DurableProducer if "outbox" in self.features else RedisProducer]
         common = maker, threading.Lock(), settings.rate / 2, settings.rate * 1.5, self.watch
         self.producers = [kind(self.servers, *common) for kind in kinds]
-        self.operator = Operator(self.servers, self.producers, self.features, random.Random(self.rng.getrandbits(64)))
+        self.operator = Operator(self.servers, self.producers, self.features, random.Random(self.rng.getrandbits(64)),
+                                 f"{programs}/bin/stampmill", self.queues)
         self.effects = Effects(self)
 
     def clock(self, name):
@@ -313,6 +314,9 @@ class World:
             return [f"drain: {stuck}"]
         self.measure()
         violations, evidence = checks.run(self)
+        for purge in self.operator.purges:
+            self.say(f"{purge.queue} was purged {'' if purge.done else 'in part '}in {purge.ended - purge.began:.2f} s, "
+                     f"ended {time.strftime('%H:%M:%S', time.localtime(purge.ended))}")
         self.keep_history(evidence, violations)
         return violations
 
