@@ -11,6 +11,7 @@
 #include "worker/fetcher.h"
 #include "worker/keeper.h"
 #include "worker/mover.h"
+#include "worker/prune.h"
 #include "worker/status.h"
 #include "worker/upkeep.h"
 
@@ -33,6 +34,7 @@ struct sm_daemon {
     struct sm_keeper keeper;
     struct sm_mover_state mover;
     struct sm_upkeep_state upkeep;
+    struct sm_prune_state prune;
     struct sm_stamp *stamps;
     struct sm_status *status;
     pthread_t fetcher_thread, committer_thread, keeper_thread, mover_thread, *stamp_threads;

@@ -123,6 +123,8 @@ static void read_plain(struct sm_options *options)
     options->limits.output = (size_t)number(SET_JOB_RESULT);
     options->limits.memory = (size_t)number(SET_JOB_MEMORY);
     options->limits.timeout_ms = number(SET_JOB_TIMEOUT);
+    options->keep.results_ms = number(SET_RESULTS_KEEP);
+    options->keep.dead_ms = number(SET_DEAD_KEEP);
     options->start_wait = number(SET_START_WAIT) != 0;
     options->allow_eviction = number(SET_ALLOW_EVICTION) != 0;
     options->allow_unsafe = number(SET_ALLOW_UNSAFE) != 0;

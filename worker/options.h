@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/settings.h"
 #include "stampmill/handler.h"
+#include "store/upkeep.h"
 
 #define SM_QUEUES_MAX 16
 
@@ -24,6 +25,7 @@ struct sm_options {
     int64_t backoff_ms, backoff_max_ms; /* of attempts, where the job does not say */
     int max_attempts;
     struct sm_limits limits; /* of a job, where its type says no less */
+    struct sm_keep keep;     /* of results */
     char runtime_dir[200];
     enum sm_log_level log_level;
     enum sm_log_format log_format;

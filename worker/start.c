@@ -224,7 +224,9 @@ static void *mover_main(void *arg)
     while (!atomic_load(&d->mover_stop)) {
         sm_mover_turn(&d->mover, 100000);
         sm_upkeep_turn(&d->upkeep, &d->w);
+        sm_prune_turn(&d->prune, &d->w);
     }
+    sm_prune_close(&d->prune);
     sm_mover_finish(&d->mover);
     atomic_store(&d->mover_ended, true);
     return NULL;

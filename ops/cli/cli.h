@@ -91,6 +91,7 @@ int cli_queue_ls(struct cli *cli, struct sm_err *err);
 int cli_queue_purge(struct cli *cli, struct sm_err *err);
 int cli_db_migrate(struct cli *cli, struct sm_err *err);
 int cli_db_status(struct cli *cli, struct sm_err *err);
+int cli_db_prune(struct cli *cli, struct sm_err *err);
 int cli_doctor(struct cli *cli, struct sm_err *err);
 
 /* ---- flags.c -- */
