@@ -225,24 +225,32 @@ int sm_pg_exec(PGconn *pg, const char *sql, int n, const char *const *values, PG
     return rc;
 }
 
-int sm_pg_check_safe(PGconn *pg, const struct sm_pg_options *options, struct sm_err *err)
+int sm_pg_unsafe(PGconn *pg, char names[80], struct sm_err *err)
 {
     PGresult *result;
-    if (options->allow_unsafe)
-        return 0;
     int rc = sm_pg_exec(pg,
                         "SELECT string_agg(name, ', ') FROM pg_settings WHERE setting = 'off' AND "
                         "name IN ('fsync', 'synchronous_commit', 'full_page_writes')",
                         0, NULL, &result, err);
     if (rc != 0)
         return rc;
-    if (!PQgetisnull(result, 0, 0))
+    snprintf(names, 80, "%s", PQgetvalue(result, 0, 0));
+    PQclear(result);
+    return 0;
+}
+
+int sm_pg_check_safe(PGconn *pg, const struct sm_pg_options *options, struct sm_err *err)
+{
+    char names[80];
+    if (options->allow_unsafe)
+        return 0;
+    int rc = sm_pg_unsafe(pg, names, err);
+    if (rc == 0 && names[0] != '\0')
         rc = sm_err_set(
             err, SM_E_UNSAFE,
             "PostgreSQL would lose committed results: %s is off; turn it on, or start with "
             "--allow-unsafe",
-            PQgetvalue(result, 0, 0));
-    PQclear(result);
+            names);
     return rc;
 }
 

@@ -18,6 +18,8 @@
 PGconn *sm_pg_connect(const struct sm_pg_options *options, int wait_ms, struct sm_err *err);
 /* Refuses settings that lose committed rows, unless allowed. */
 int sm_pg_check_safe(PGconn *pg, const struct sm_pg_options *options, struct sm_err *err);
+/* Which settings that are off would lose committed rows: "fsync, full_page_writes", or "". */
+int sm_pg_unsafe(PGconn *pg, char names[80], struct sm_err *err);
 /* Refuses a schema that this build does not fit. */
 int sm_pg_check_schema(PGconn *pg, struct sm_err *err);
 

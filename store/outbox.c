@@ -372,6 +372,7 @@ static const struct sm_outbox_ops ops = {
     .lost = sm_outbox_lost,
     .doubt = sm_outbox_doubt,
     .ended = sm_outbox_ended,
+    .count = sm_outbox_tally,
     .close = o_close,
 };
 

@@ -43,6 +43,11 @@ struct sm_outbox_epoch {
     char queue[65], incarnation[SM_HOME_TEXT], run_id[48];
 };
 
+/* Durable jobs that are not in Redis. */
+struct sm_outbox_count {
+    int64_t due, later;
+};
+
 /* Whether the relay may sleep. */
 enum sm_doze {
     SM_DOZE_RESTLESS, /* somebody is enqueueing just now: look again soon */
@@ -98,6 +103,10 @@ struct sm_outbox_ops {
     /* Deletes the rows of those among these jobs whose terminal row stands, in this life or a later
      * one, or in any when it succeeded. *n_deleted may be NULL. */
     int (*ended)(struct sm_outbox *o, const struct sm_id *ids, size_t n, uint64_t *n_deleted,
+                 struct sm_err *err);
+    /* Counts what is not in Redis: due by now, and waiting for its time. *mine false: another
+     * daemon looks after them and counts. */
+    int (*count)(struct sm_outbox *o, struct sm_outbox_count *count, bool *mine,
                  struct sm_err *err);
     void (*close)(struct sm_outbox *o);
 };

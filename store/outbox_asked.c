@@ -1,6 +1,7 @@
 /*
  * The outbox on PostgreSQL: the rows that are in Redis, as long as they are. Which of them to ask
- * after, what became of those that were asked after, and the end of those whose job has ended.
+ * after, what became of those that were asked after, and the end of those whose job has ended. And
+ * a count of the others.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -114,6 +115,26 @@ int sm_outbox_lost(struct sm_outbox *outbox, const struct sm_outbox_mark *rows, 
     if (rc == 0) {
         *ended = (uint64_t)sm_outbox_number(result, 0, 0);
         *anew = (uint64_t)sm_outbox_number(result, 0, 1);
+    }
+    PQclear(result);
+    return rc;
+}
+
+int sm_outbox_tally(struct sm_outbox *outbox, struct sm_outbox_count *count, bool *mine,
+                    struct sm_err *err)
+{
+    struct pg_outbox *o = sm_outbox_self(outbox);
+    PGresult *result;
+    *mine = o->looks;
+    if (!o->looks)
+        return 0;
+    int rc = sm_outbox_query(o,
+                             "SELECT count(*) FILTER (WHERE due_at <= now()), count(*) FILTER "
+                             "(WHERE due_at > now()) FROM stampmill.outbox WHERE epoch IS NULL",
+                             &result, err);
+    if (rc == 0) {
+        count->due = sm_outbox_number(result, 0, 0);
+        count->later = sm_outbox_number(result, 0, 1);
     }
     PQclear(result);
     return rc;

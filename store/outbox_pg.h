@@ -51,6 +51,8 @@ int sm_outbox_found(struct sm_outbox *o, const struct sm_outbox_mark *rows, size
 int sm_outbox_lost(struct sm_outbox *o, const struct sm_outbox_mark *rows, size_t n,
                    uint64_t *ended, uint64_t *anew, struct sm_err *err);
 int sm_outbox_doubt(struct sm_outbox *o, int32_t epoch, struct sm_err *err);
+int sm_outbox_tally(struct sm_outbox *o, struct sm_outbox_count *count, bool *mine,
+                    struct sm_err *err);
 int sm_outbox_ended(struct sm_outbox *o, const struct sm_id *ids, size_t n, uint64_t *n_deleted,
                     struct sm_err *err);
 

@@ -81,6 +81,8 @@ int sm_schema_read(const struct sm_pg_options *options, struct sm_schema_state *
         state->can_work = *PQgetvalue(result, 0, 4) == 't';
         PQclear(result);
     }
+    if (rc == 0)
+        rc = sm_pg_unsafe(pg, state->unsafe, err);
     PQfinish(pg);
     return rc;
 }

@@ -16,6 +16,7 @@ struct sm_schema_state {
     int wanted;
     char database[64], user[64];
     char server[32]; /* "15.18" */
+    char unsafe[80]; /* settings that are off and would lose committed rows; "": none */
     bool can_migrate, can_work;
 };
 

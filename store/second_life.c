@@ -83,6 +83,25 @@ int sm_reader_ls(struct sm_reader *reader, const struct sm_ls_filter *filter,
     return *rows == NULL ? sm_err_set(err, SM_E_NO_MEMORY, "no memory") : 0;
 }
 
+int sm_reader_outbox(struct sm_reader *reader, int64_t *due, int64_t *due_for_us, int64_t *later,
+                     struct sm_err *err)
+{
+    PGresult *result;
+    int rc = sm_pg_exec(
+        reader->pg,
+        "SELECT count(*) FILTER (WHERE due_at <= now()), coalesce((extract(epoch FROM now() - "
+        "min(due_at)) * 1000000)::bigint, 0), count(*) FILTER (WHERE due_at > now()) FROM "
+        "stampmill.outbox WHERE epoch IS NULL",
+        0, NULL, &result, err);
+    if (rc != 0)
+        return rc;
+    *due = number(result, 0, 0);
+    *due_for_us = number(result, 0, 1);
+    *later = number(result, 0, 2);
+    PQclear(result);
+    return 0;
+}
+
 int sm_reader_waiting(struct sm_reader *reader, const struct sm_id *id, struct sm_waiting_row *row,
                       struct sm_err *err)
 {

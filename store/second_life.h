@@ -33,6 +33,11 @@ struct sm_waiting_row {
 int sm_reader_waiting(struct sm_reader *reader, const struct sm_id *id, struct sm_waiting_row *row,
                       struct sm_err *err);
 
+/* Durable jobs that are not in Redis: due, how long the first of them has been, and those that wait
+ * for their time. 0, or a SERVER or SETUP code. */
+int sm_reader_outbox(struct sm_reader *reader, int64_t *due, int64_t *due_for_us, int64_t *later,
+                     struct sm_err *err);
+
 /* Gives a dead or cancelled job another life, with `args` (a JSON map) in place of its own unless
  * NULL. `life` is the one that is to be followed; another retry may have come first. 0 and the new
  * life; SM_E_CONFLICT: its state does not allow it, the text says why; SM_E_NOT_FOUND; SM_E_USAGE:

@@ -103,5 +103,11 @@ void sm_metrics_write(struct sm_worker *w, struct sm_buf *out)
     gauge(out, "redis_up", "1 when the last call of Redis worked", atomic_load(&w->redis_up));
     gauge(out, "postgres_up", "1 when the last call of PostgreSQL worked",
           atomic_load(&w->postgres_up));
+    if (atomic_load(&w->outbox_due) >= 0) { /* of the fleet: one daemon counts */
+        gauge(out, "outbox_due_jobs", "Durable jobs that are due and not in Redis yet",
+              (double)atomic_load(&w->outbox_due));
+        gauge(out, "outbox_later_jobs", "Durable jobs that wait in the outbox for their time",
+              (double)atomic_load(&w->outbox_later));
+    }
     process(out);
 }

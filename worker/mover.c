@@ -385,6 +385,8 @@ void sm_mover_turn(struct sm_mover_state *m, int64_t wait_us)
         take_turn(m);
     if (m->postgres.up && m->redis.up && now_us(m) >= m->look_us)
         m->look_us = now_us(m) + (sm_mover_look(m) ? 0 : LOOK_US);
+    if (m->postgres.up && now_us(m) >= m->tally_us)
+        sm_mover_tally(m);
     if (more)
         return;
     if (m->postgres.up && m->redis.up)

@@ -32,10 +32,10 @@ struct sm_mover_state {
     struct sm_place places[SM_PLACES_MOST];
     int said; /* the code that was logged last; 0: all was well since */
 
-    int64_t take_us, look_us; /* when next */
-    int32_t look_after;       /* the epoch that was looked at last; 0: from the first */
-    bool asleep;              /* PostgreSQL wakes us */
-    int restless;             /* how often in a row it could not be */
+    int64_t take_us, look_us, tally_us; /* when next */
+    int32_t look_after;                 /* the epoch that was looked at last; 0: from the first */
+    bool asleep;                        /* PostgreSQL wakes us */
+    int restless;                       /* how often in a row it could not be */
 
     struct sm_id ended[SM_MOVE_ROWS]; /* to be deleted from the outbox */
     size_t ended_n;
@@ -72,5 +72,10 @@ void sm_mover_postgres_failed(struct sm_mover_state *m, const char *what, const 
 
 /* One step over all epochs; true when there is more to ask at once. */
 bool sm_mover_look(struct sm_mover_state *m);
+
+/* ---- tally.c -- */
+
+/* Counts what is not in Redis, for /metrics. */
+void sm_mover_tally(struct sm_mover_state *m);
 
 #endif

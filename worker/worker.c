@@ -29,6 +29,7 @@ int sm_worker_init(struct sm_worker *w, const struct sm_options *options,
         sm_ring_init(&w->done, SM_SLOTS) != 0)
         return SM_E_NO_MEMORY;
     atomic_store(&w->audit_wanted, true);
+    atomic_store(&w->outbox_due, -1);
     for (int i = 0; i < SM_LOOPS; i++)
         sm_worker_turned(w, (enum sm_loop)i);
     return 0;

@@ -88,7 +88,8 @@ struct sm_worker {
 
     _Atomic bool redis_up, postgres_up; /* as seen by the last call */
     _Atomic int64_t commit_us;          /* monotonic start of the commit under way; 0: none is */
-    struct sm_ended ended;              /* durable jobs, from the committer to the mover */
+    _Atomic int64_t outbox_due, outbox_later; /* durable jobs not in Redis; -1: another counts */
+    struct sm_ended ended;                    /* durable jobs, from the committer to the mover */
     struct sm_stats stats_fetcher, stats_committer, stats_keeper, stats_mover;
     struct sm_stats *stats_stamps; /* options->stamps of them */
 };

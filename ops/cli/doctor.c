@@ -3,12 +3,16 @@
  * to do where it is not. All checks are made, whatever fails first; a server that cannot be reached
  * decides the exit code.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ops/cli/cli.h"
 #include "ops/cli/out.h"
 #include "store/schema.h"
+#include "store/second_life.h"
+
+#define STUCK_US 10000000 /* due for so long without being in Redis */
 
 struct exam {
     struct cli_out out;
@@ -110,6 +114,27 @@ static void examine_redis(struct exam *exam, const struct cli *cli)
     sm_inspector_close(in);
 }
 
+/* A relay brings what is due to Redis within milliseconds. */
+static void judge_outbox(struct exam *exam, const struct cli *cli)
+{
+    int64_t due = 0, due_for_us = 0, later = 0;
+    struct sm_err err;
+    char text[200];
+    struct sm_reader *reader = cli_open_reader(cli, &err);
+    int rc = reader == NULL ? err.code : sm_reader_outbox(reader, &due, &due_for_us, &later, &err);
+    sm_reader_close(reader);
+    if (rc != 0) {
+        note(exam, "postgres.outbox", WARN, err.text);
+        return;
+    }
+    bool stuck = due > 0 && due_for_us > STUCK_US;
+    snprintf(text, sizeof text,
+             "%" PRId64 " durable jobs are due and not in Redis%s, %" PRId64 " wait for their time",
+             due, stuck ? ": no daemon runs, or Redis refuses them (see a daemon's log)" : "",
+             later);
+    note(exam, "postgres.outbox", stuck ? WARN : FINE, text);
+}
+
 static void examine_postgres(struct exam *exam, const struct cli *cli)
 {
     struct sm_pg_options options = cli_pg_options(cli);
@@ -132,6 +157,12 @@ static void examine_postgres(struct exam *exam, const struct cli *cli)
         note(exam, "postgres.rights", s.can_work ? FINE : WARN,
              s.can_work ? "this user may store results"
                         : "this user may not store results: a worker needs stampmill_worker");
+    snprintf(text, sizeof text, "%s is off: committed results can be lost, and workers refuse it",
+             s.unsafe);
+    note(exam, "postgres.durability", s.unsafe[0] == '\0' ? FINE : BAD,
+         s.unsafe[0] == '\0' ? "fsync, synchronous_commit and full_page_writes are on" : text);
+    if (s.version == s.wanted)
+        judge_outbox(exam, cli);
 }
 
 int cli_doctor(struct cli *cli, struct sm_err *err)

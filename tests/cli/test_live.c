@@ -264,6 +264,22 @@ START_TEST(a_purge_asks_first_counts_and_ends_what_waits)
 }
 END_TEST
 
+START_TEST(old_results_are_pruned_by_hand_when_that_is_confirmed)
+{
+    expect(SQL "\"INSERT INTO stampmill.results (id, enqueued_at, finished_at, cpu_us, life, "
+               "attempt, state, queue, type, worker) SELECT gen_random_uuid(), now(), now() - "
+               "interval '6 days', 0, 1, 1, 'succeeded', 'aged', 't', 'w' FROM generate_series(1, "
+               "1500)\"",
+           0, "");
+    expect("stampmill db prune --dry-run", 0, "\"results\":0,");
+    expect("stampmill db prune --older 5d --dry-run", 0, "\"results\":1500,");
+    expect("stampmill db prune --older 5d </dev/null 2>&1", 3, "deletes 1500 results");
+    expect("stampmill db prune --older 5m --yes 2>&1", 2, "at least 1h");
+    expect("stampmill db prune --older 5d --yes", 0, "\"results\":1500,\"partitions\":0");
+    expect(SQL "\"SELECT count(*) FROM stampmill.results WHERE queue = 'aged'\"", 0, "0");
+}
+END_TEST
+
 START_TEST(an_interrupted_wait_is_130)
 {
     /* timeout sends the signal; by then the wait has surely begun or is about to: both are 130 */
@@ -327,13 +343,18 @@ START_TEST(a_full_redis_is_3)
 }
 END_TEST
 
-START_TEST(doctor_fails_on_an_evicting_redis)
+START_TEST(doctor_fails_on_what_would_lose_jobs_or_results)
 {
     expect(CLI
            "CONFIG SET maxmemory-policy allkeys-lru >&2; stampmill doctor -o table; code=$?; " CLI
            "CONFIG SET maxmemory-policy noeviction >&2; exit $code",
            1, "set maxmemory-policy noeviction");
     expect("stampmill doctor", 0, "noeviction");
+    expect(SQL "\"ALTER DATABASE stampmill SET synchronous_commit = off\" && stampmill doctor; "
+               "code=$?; " SQL "\"ALTER DATABASE stampmill RESET synchronous_commit\"; exit $code",
+           1, "synchronous_commit is off");
+    expect("stampmill doctor", 0, "full_page_writes are on");
+    expect("stampmill doctor", 0, "0 durable jobs are due and not in Redis");
     expect("stampmill doctor --redis.url unix:///nonexistent", 69,
            "\"postgres\",\"status\":\"ok\"");
 }
@@ -396,11 +417,12 @@ int main(void)
                                   what_cannot_be_retried_is_3_or_4_or_2_and_says_why,
                                   a_job_that_waits_is_cancelled_and_one_that_has_ended_is_3,
                                   a_purge_asks_first_counts_and_ends_what_waits,
+                                  old_results_are_pruned_by_hand_when_that_is_confirmed,
                                   an_interrupted_wait_is_130,
                                   an_entry_that_is_gone_is_4_for_every_verb,
                                   a_wrong_password_or_a_missing_right_is_77,
                                   a_full_redis_is_3,
-                                  doctor_fails_on_an_evicting_redis,
+                                  doctor_fails_on_what_would_lose_jobs_or_results,
                                   bad_words_are_refused_by_a_server_as_well,
                                   a_terminal_gets_a_table_and_a_pipe_json,
                                   output_that_cannot_be_written_is_1};

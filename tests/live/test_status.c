@@ -1,6 +1,7 @@
 /*
  * The status server of a real daemon: /livez answers whatever Redis and PostgreSQL do, /readyz says
  * the truth soon and recovers by itself, /metrics is Prometheus text that adds up.
+ * And the upkeep of a database that shows there.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -215,6 +216,27 @@ START_TEST(metrics_are_prometheus_text_and_add_up)
 }
 END_TEST
 
+START_TEST(a_daemon_prunes_what_is_old_and_counts_what_is_not_in_redis)
+{
+    sql("SELECT count(stampmill.enqueue('default', 'debug.noop', run_at => now() + interval '1 "
+        "day')) FROM generate_series(1, 3)");
+    sql("INSERT INTO stampmill.results (id, enqueued_at, finished_at, cpu_us, life, attempt, "
+        "state, queue, type, worker) SELECT gen_random_uuid(), now(), now() - interval '8 days', "
+        "0, 1, 1, CASE WHEN n > 2500 THEN 'dead' ELSE 'succeeded' END::stampmill.job_state, 'q', "
+        "'t', 'w' FROM generate_series(1, 2600) AS n");
+    pid_t daemon = start();
+    int64_t until = now_ms() + 60000;
+    while (get("/metrics") != 200 ||
+           prometheus_value(body, "stampmill_results_pruned_total") < 2500)
+        ck_assert_int_lt(now_ms(), until);
+    prometheus_check(body);
+    expect_value("stampmill_outbox_later_jobs", 3);
+    expect_value("stampmill_outbox_due_jobs", 0);
+    ck_assert_str_eq(sql("SELECT count(*) FROM stampmill.results"), "100");
+    rig_end_clean(daemon);
+}
+END_TEST
+
 START_TEST(other_paths_are_404)
 {
     pid_t daemon = start();
@@ -230,5 +252,6 @@ int main(void)
                      {a_redis_that_is_killed_or_stands_still_is_told_and_comes_back, 0},
                      {a_postgres_that_is_killed_or_stands_still_is_told_and_comes_back, 0},
                      {draining_is_told, 0}, {metrics_are_prometheus_text_and_add_up, 0},
+                     {a_daemon_prunes_what_is_old_and_counts_what_is_not_in_redis, 0},
                      {other_paths_are_404, 0});
 }

@@ -323,6 +323,23 @@ static int o_ended(struct sm_outbox *outbox, const struct sm_id *ids, size_t n, 
     return rc == 0 ? finish(o, late, err) : rc;
 }
 
+static int o_count(struct sm_outbox *outbox, struct sm_outbox_count *count, bool *mine,
+                   struct sm_err *err)
+{
+    struct box_outbox *o = box(outbox);
+    const struct box_world *w = o->world;
+    bool late;
+    int rc = begin(o, &late, err);
+    *mine = rc == 0 && w->looker == o;
+    if (!*mine)
+        return rc == 0 ? finish(o, late, err) : rc;
+    *count = (struct sm_outbox_count){0, 0};
+    for (size_t i = 0; i < w->rows; i++)
+        if (w->row[i].there && w->row[i].epoch == 0)
+            ++*(w->row[i].due_us <= w->now_us ? &count->due : &count->later);
+    return finish(o, late, err);
+}
+
 static void o_close(struct sm_outbox *outbox)
 {
     let_go(box(outbox));
@@ -344,6 +361,7 @@ static const struct sm_outbox_ops outbox_ops = {
     .lost = o_lost,
     .doubt = o_doubt,
     .ended = o_ended,
+    .count = o_count,
     .close = o_close,
 };
 

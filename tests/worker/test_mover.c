@@ -72,6 +72,23 @@ START_TEST(a_full_redis_loses_nothing_and_is_left_in_peace)
 }
 END_TEST
 
+START_TEST(what_is_not_in_redis_is_counted_by_one_of_them)
+{
+    struct rig *r = rig_new();
+    rig_turn(r, SECOND_US);
+    ck_assert_int_eq(atomic_load(&r->w.outbox_due), 0);
+    r->world->redis_full = true;
+    rig_enqueue(r, "default", 7);
+    box_enqueue(r->world, "default", r->world->now_us + 3600LL * SECOND_US);
+    rig_turn(r, 12 * SECOND_US);
+    ck_assert_int_eq(atomic_load(&r->w.outbox_due), 7);
+    ck_assert_int_eq(atomic_load(&r->w.outbox_later), 1);
+    sm_mover_turn(&r->mover[1], 1); /* the other one, which does not look after them */
+    ck_assert_int_eq(atomic_load(&r->w.outbox_due), -1);
+    rig_free(r);
+}
+END_TEST
+
 START_TEST(servers_that_are_away_for_an_hour_lose_nothing)
 {
     struct rig *r = rig_new();
@@ -190,6 +207,7 @@ int main(void)
         "the mover on fakes", what_is_due_gets_into_redis_once_and_its_row_goes_when_it_has_ended,
         what_is_due_later_waits_in_the_outbox_until_a_minute_before,
         two_movers_at_once_move_nothing_twice, a_full_redis_loses_nothing_and_is_left_in_peace,
+        what_is_not_in_redis_is_counted_by_one_of_them,
         servers_that_are_away_for_an_hour_lose_nothing,
         a_queue_of_another_database_or_a_broken_one_holds_up_no_other,
         a_call_wakes_it_at_once_and_without_one_it_hardly_looks,
