@@ -20,6 +20,7 @@
 #define ENVELOPES_KEEP (1u << 20)
 #define CHECK_US 1000000 /* how often an idle committer asks whether PostgreSQL is there */
 #define CHECK_WAIT_MS 1000
+#define CONNECT_US 60000000 /* longest that connecting may take before this loop counts as hung */
 
 int sm_committer_init(struct sm_committer *c, struct sm_worker *w)
 {
@@ -185,6 +186,12 @@ static void store_failed(struct sm_committer *c, const char *what, const struct 
     sm_worker_failed(c->w, c->stats, what, false, err);
 }
 
+static void store_is_up(struct sm_committer *c)
+{
+    sm_link_set_up(&c->postgres);
+    atomic_store(&c->w->postgres_up, true);
+}
+
 static bool store_ready(struct sm_committer *c)
 {
     struct sm_err err;
@@ -192,13 +199,18 @@ static bool store_ready(struct sm_committer *c)
         return true;
     if (!sm_link_due(&c->postgres, sm_mono_us(c->w->clock)))
         return false;
-    if (c->store->ops->connect(c->store, 1000, &err) != 0) {
+    /* The system's resolver has no deadline of ours, and a slow server is asked three things. What
+     * waits for this loop meanwhile loses nothing: no reason to look dead. */
+    sm_worker_rests(c->w, SM_LOOP_COMMITTER, CONNECT_US);
+    int rc = c->store->ops->connect(c->store, 1000, &err);
+    sm_worker_turned(c->w, SM_LOOP_COMMITTER);
+    if (rc != 0) {
         store_failed(c, "PostgreSQL connection failed", &err);
         return false;
     }
-    sm_link_set_up(&c->postgres);
+    c->postgres.up = true;
     if (!c->refuses) /* a full server lets us connect: only a commit shows that it takes rows */
-        atomic_store(&c->w->postgres_up, true);
+        store_is_up(c);
     return true;
 }
 
@@ -207,7 +219,7 @@ static void store_works(struct sm_committer *c)
 {
     c->refuses = false;
     c->checked_us = sm_mono_us(c->w->clock);
-    atomic_store(&c->w->postgres_up, true);
+    store_is_up(c);
 }
 
 /* While there is nothing to commit nobody would notice that PostgreSQL is gone, and /readyz would

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,15 +28,24 @@ static bool commit_hangs(const struct sm_worker *w)
     return since_us != 0 && sm_mono_us(w->clock) - since_us > COMMIT_HANGS_US;
 }
 
+/* "PostgreSQL: the server has no room left" */
+static const char *down(const char *server, int code, char *text, size_t room)
+{
+    snprintf(text, room, "%s: %s", server, sm_error_text(code));
+    return text;
+}
+
 bool sm_readiness_write(struct sm_worker *w, struct sm_buf *out)
 {
     const char *reasons[5];
+    char redis[100], postgres[100];
     size_t n = 0;
     struct sm_json json;
     if (!atomic_load(&w->redis_up))
-        reasons[n++] = "no connection to Redis";
+        reasons[n++] = down("Redis", atomic_load(&w->redis_failure), redis, sizeof redis);
     if (!atomic_load(&w->postgres_up))
-        reasons[n++] = "no connection to PostgreSQL";
+        reasons[n++] =
+            down("PostgreSQL", atomic_load(&w->postgres_failure), postgres, sizeof postgres);
     else if (commit_hangs(w))
         reasons[n++] = "PostgreSQL has not answered a commit for 1.5 s";
     if (!sm_worker_trusts_lease(w))

@@ -30,6 +30,8 @@ int sm_worker_init(struct sm_worker *w, const struct sm_options *options,
         return SM_E_NO_MEMORY;
     atomic_store(&w->audit_wanted, true);
     atomic_store(&w->outbox_due, -1);
+    atomic_store(&w->redis_failure, SM_E_UNREACHABLE);
+    atomic_store(&w->postgres_failure, SM_E_UNREACHABLE);
     for (int i = 0; i < SM_LOOPS; i++)
         sm_worker_turned(w, (enum sm_loop)i);
     return 0;
@@ -93,7 +95,12 @@ int64_t sm_worker_redis_ms_most(const struct sm_worker *w)
 
 void sm_worker_turned(struct sm_worker *w, enum sm_loop loop)
 {
-    atomic_store(&w->turned_us[loop], sm_mono_us(w->clock));
+    sm_worker_rests(w, loop, 0);
+}
+
+void sm_worker_rests(struct sm_worker *w, enum sm_loop loop, int64_t us)
+{
+    atomic_store(&w->turned_us[loop], sm_mono_us(w->clock) + us);
 }
 
 uint64_t sm_run_digest(const char *run_id)
@@ -109,6 +116,7 @@ void sm_worker_failed(struct sm_worker *w, struct sm_stats *stats, const char *w
 {
     sm_count(stats, redis ? SM_C_REDIS_ERRORS : SM_C_POSTGRES_ERRORS, 1);
     sm_log(SM_LOG_WARN, what, SM_S("error", sm_error_name(err->code)), SM_S("text", err->text));
+    atomic_store(redis ? &w->redis_failure : &w->postgres_failure, err->code);
     if (redis) {
         atomic_store(&w->redis_up, false);
         atomic_store(&w->audit_wanted, true);

@@ -86,8 +86,9 @@ struct sm_worker {
     _Atomic int64_t mean_run_ns; /* moving mean of run times */
     _Atomic int64_t mean_type_ns[SM_TYPES_MOST];
 
-    _Atomic bool redis_up, postgres_up; /* as seen by the last call */
-    _Atomic int64_t commit_us;          /* monotonic start of the commit under way; 0: none is */
+    _Atomic bool redis_up, postgres_up;          /* as seen by the last call */
+    _Atomic int redis_failure, postgres_failure; /* the code of the last call that failed */
+    _Atomic int64_t commit_us; /* monotonic start of the commit under way; 0: none is */
     _Atomic int64_t outbox_due, outbox_later; /* durable jobs not in Redis; -1: another counts */
     struct sm_ended ended;                    /* durable jobs, from the committer to the mover */
     struct sm_stats stats_fetcher, stats_committer, stats_keeper, stats_mover;
@@ -114,8 +115,9 @@ bool sm_worker_trusts_lease(const struct sm_worker *w);
  * Our own wall clock has no part in it and may jump. */
 int64_t sm_worker_redis_ms(const struct sm_worker *w);
 int64_t sm_worker_redis_ms_most(const struct sm_worker *w);
-/* Notes that a loop has turned. */
+/* Notes that a loop has turned; that it may stand still for so long from now. */
 void sm_worker_turned(struct sm_worker *w, enum sm_loop loop);
+void sm_worker_rests(struct sm_worker *w, enum sm_loop loop, int64_t us);
 /* A digest of a Redis run id, never 0. */
 uint64_t sm_run_digest(const char *run_id);
 

@@ -21,6 +21,9 @@ static int s_connect(struct sm_store *store, int wait_ms, struct sm_err *err)
     bool late;
     (void)wait_ms;
     s->batch = NULL;
+    s->world->connects++;
+    if (s->world->connecting != NULL)
+        s->world->connecting(s->world->connecting_arg);
     int rc = fake_enter(s->world, s->world->postgres_down, &late, err);
     return rc == 0 && late ? sm_err_set(err, SM_E_TIMEOUT, "fake: late") : rc;
 }
@@ -75,6 +78,10 @@ static int s_wait(struct sm_store *store, int64_t wait_us, struct sm_commit_resu
     struct fake_store *s = (struct fake_store *)store;
     (void)wait_us;
     SM_ASSERT(s->batch != NULL);
+    if (s->world->postgres_full) {
+        s->batch = NULL;
+        return sm_err_set(err, SM_E_FULL, "fake: no room left");
+    }
     for (size_t i = 0; i < s->batch->n; i++) {
         SM_ASSERT(i == 0 || memcmp(&s->batch->rows[i - 1]->id, &s->batch->rows[i]->id,
                                    sizeof(struct sm_id)) < 0);

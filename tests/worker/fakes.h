@@ -58,6 +58,10 @@ struct fake_world {
     int fail_at;    /* the number of the call that fails; 0: none */
     bool fail_late; /* fails after its effect, as a lost reply does */
     bool redis_down, postgres_down;
+    bool postgres_full;            /* connects, and takes no row */
+    int connects;                  /* to PostgreSQL so far */
+    void (*connecting)(void *arg); /* called while PostgreSQL is connected to */
+    void *connecting_arg;
     int redis_run;       /* one more each time Redis is restarted: connections of before are cut */
     bool refuse_results; /* PostgreSQL refuses rows with a result */
     int settled_uncommitted; /* settles of entries whose job had no row: must stay 0 */
