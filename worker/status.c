@@ -43,11 +43,11 @@ bool sm_readiness_write(struct sm_worker *w, struct sm_buf *out)
     struct sm_json json;
     if (!atomic_load(&w->redis_up))
         reasons[n++] = down("Redis", atomic_load(&w->redis_failure), redis, sizeof redis);
-    if (!atomic_load(&w->postgres_up))
+    if (commit_hangs(w))
+        reasons[n++] = "PostgreSQL has not answered a commit for 1.5 s";
+    else if (!atomic_load(&w->postgres_up))
         reasons[n++] =
             down("PostgreSQL", atomic_load(&w->postgres_failure), postgres, sizeof postgres);
-    else if (commit_hangs(w))
-        reasons[n++] = "PostgreSQL has not answered a commit for 1.5 s";
     if (!sm_worker_trusts_lease(w))
         reasons[n++] = "no beat was acknowledged within half a lease";
     if (atomic_load(&w->draining))

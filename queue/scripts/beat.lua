@@ -27,6 +27,8 @@ end
 local newest = redis.call('ZRANGE', KEYS[4], -1, -1, 'WITHSCORES')[2]
 if missing == 0 and redis.call('XLEN', KEYS[3]) == 0 then
   redis.call('DEL', KEYS[4], KEYS[5], KEYS[6])
+  local parked = redis.call('XPENDING', KEYS[3], 'mill', '-', '+', 100, ':later') -- deleted by a stranger
+  for _, row in ipairs(parked) do redis.call('XACK', KEYS[3], 'mill', row[1]) end
 elseif missing == 0 and newest then
   local oldest = redis.call('XPENDING', KEYS[3], 'mill', '-', '+', 1)[1]
   local ms = string.match(oldest and oldest[1] or delivered, '^%d+')

@@ -75,13 +75,18 @@ static size_t children_of(int parent, pid_t *pids, size_t room)
     return n;
 }
 
-void rig_signal_postgres(int number)
+void rig_signal_postgres_of(const struct servers *servers, int number)
 {
     pid_t pids[200];
-    size_t n = children_of(rig_servers.pg_pid, pids, 200);
-    kill(rig_servers.pg_pid, number);
+    size_t n = children_of(servers->pg_pid, pids, 200);
+    kill(servers->pg_pid, number);
     for (size_t i = 0; i < n; i++)
         kill(pids[i], number);
+}
+
+void rig_signal_postgres(int number)
+{
+    rig_signal_postgres_of(&rig_servers, number);
 }
 
 void rig_signal_redis(int number)

@@ -32,6 +32,7 @@ void rig_restart(void);
 /* Sent to the server's first process and, of PostgreSQL, to all its children. */
 void rig_signal_redis(int number);
 void rig_signal_postgres(int number);
+void rig_signal_postgres_of(const struct servers *servers, int number);
 
 /* ---- daemons -- */
 

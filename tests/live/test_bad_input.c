@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "tests/live/rig.h"
+#include "tests/live/fleet.h"
 #include "tests/queue/pack.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -359,44 +359,34 @@ START_TEST(entries_from_the_far_future_are_run)
 }
 END_TEST
 
-static void sleepers(struct sm_id *ids, size_t n)
+/* Eighteen jobs and the trim in one transaction: none of them can be fetched in between. */
+static void enqueue_and_trim(void)
 {
-    const struct sm_field fields[] = {field("type", text_of("debug.sleep")),
-                                      field("args", text_of("{\"ms\":1000}"))};
-    for (size_t i = 0; i < n; i++)
-        ids[i] = rig_derived_id("default", rig_xadd("default", "*", fields, 2));
+    rig_text("MULTI");
+    for (int i = 0; i < 18; i++)
+        rig_text("XADD sm:{default}:jobs * type debug.noop");
+    rig_text("XADD sm:{default}:jobs MAXLEN 1 * type debug.noop");
+    ck_assert_int_eq(rig_int("EXEC"), 19);
 }
 
 /* A foreign MAXLEN deletes what waits, what is parked and what runs; the protocol forbids it. What
  * runs ends with its row, the others are lost without a trace, and nothing else is harmed. */
 START_TEST(a_trimmed_stream_loses_what_waited_and_nothing_more)
 {
-    struct sm_id ids[20];
-    struct sm_inspector *in = rig_inspector();
-    pid_t daemon = rig_daemon("--worker.stamps=2", NULL);
-    rig_log_wait("worker started");
-    reader = rig_reader();
-    rig_add("type", "debug.noop", "in_ms", "500", NULL);
-    while (rig_look(in).later < 1)
-        ;
-    sleepers(ids, 2);
-    while (rig_look(in).in_flight < 2)
-        ;
-    sleepers(ids + 2, 18);
-    uint64_t waiting = rig_look(in).waiting;
-    ck_assert_uint_gt(waiting, 0);
-    rig_text("XADD sm:{default}:jobs MAXLEN 1 * type debug.noop");
-    ck_assert(rig_wait_length(in, 0));
-    put_good();
-    check_all();
-    while (rig_look(in).later + rig_look(in).in_flight > 0)
-        ;
-    rig_end_clean(daemon);
-    ck_assert_int_eq(atoi(sql("SELECT count(*) FROM stampmill.results WHERE state = 'succeeded'")),
-                     (int)(20 - waiting) + 2);
-    ck_assert_str_eq(sql("SELECT count(*) FROM stampmill.results WHERE state <> 'succeeded'"), "0");
-    sm_inspector_close(in);
-    sm_reader_close(reader);
+    struct mill m;
+    mill_init(&m, "m", "host", NULL);
+    mill_start(&m);
+    put_jobs(&(struct sm_job_spec){.type = "debug.noop", .in_ms = 3600000}, 1, NULL);
+    AWAIT(2000, rig_int("ZCARD sm:{default}:later") == 1);
+    put_jobs(&(struct sm_job_spec){.type = "debug.sleep", .args_json = "{\"ms\":1000}"}, 2, NULL);
+    AWAIT(2000, mill_metric(&m, "stamps_running") == 2);
+    enqueue_and_trim();
+    put_jobs(&(struct sm_job_spec){.type = "debug.echo"}, 1, NULL);
+    AWAIT(3000, queue_length() == 0 && queue_in_flight() == 0);
+    AWAIT(3000, rig_int("ZCARD sm:{default}:later") == 0);
+    check_uncharged(4); /* those that ran, the one that MAXLEN left, and what came after it */
+    mill_drain(&m);
+    check_redis_clean();
 }
 END_TEST
 

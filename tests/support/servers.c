@@ -23,10 +23,10 @@ static void take(const char *line, const char *key, char *value, size_t room)
         snprintf(value, room, "%.*s", (int)strcspn(line + n + 1, "\n"), line + n + 1);
 }
 
-static void run(struct servers *servers, const char *words)
+static void run(struct servers *servers)
 {
     char command[900], line[400], redis[16] = "0", pg[16] = "0";
-    snprintf(command, sizeof command, "%s start %s --until-exit %d %s", script(), words,
+    snprintf(command, sizeof command, "%s start %s --until-exit %d %s", script(), servers->words,
              servers->owner, servers->dir);
     FILE *out = popen(command, "r");
     while (out != NULL && fgets(line, sizeof line, out) != NULL) {
@@ -44,21 +44,19 @@ static void run(struct servers *servers, const char *words)
     servers->pg_pid = atoi(pg);
 }
 
-static char words[300];
-
 void servers_start(struct servers *servers, bool redis, bool postgres, const char *options)
 {
     memset(servers, 0, sizeof *servers);
     servers->owner = (int)getpid();
-    snprintf(words, sizeof words, "%s %s",
+    snprintf(servers->words, sizeof servers->words, "%s %s",
              redis && postgres ? "" : (redis ? "--redis-only" : "--postgres-only"),
              options == NULL ? "" : options);
-    run(servers, words);
+    run(servers);
 }
 
 void servers_restart(struct servers *servers)
 {
-    run(servers, words);
+    run(servers);
 }
 
 void servers_stop(struct servers *servers)

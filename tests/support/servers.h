@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 struct servers {
+    char words[300]; /* what it was started with */
     char dir[128];
     char redis_url[200];    /* "" when not started */
     char database_url[300]; /* of the superuser; "" when not started */
