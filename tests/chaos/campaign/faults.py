@@ -266,6 +266,23 @@ class StrangerDeletes(Fault):
                         worker)
 
 
+@fault
+class StrangerTrims(Fault):
+    """Somebody trims a stream, as XADD with MAXLEN would: the oldest entries are gone, those that run and those that are
+    parked, too. Jobs that were only in Redis may be lost, durable ones come back."""
+    name, leases, touches = "redis-stranger-trims", (0.2, 0.5), frozenset({"redis group"})
+    signs, loses, feature, weight = ("entries were deleted",), True, "outbox", 0.7
+
+    def start(self):
+        for queue in self.world.queues:
+            part, key, redis = self.rng.random(), f"sm:{{{queue}}}:jobs", self.world.servers.redis()
+            length = quietly(redis.call, "XLEN", key)
+            gone = length and quietly(redis.call, "XTRIM", key, "MAXLEN", int(length * part))
+            if gone:
+                self.world.effects.note("entries were deleted", gone)
+        self.world.losses.append((0.0, time.time()))
+
+
 # --- clocks ---
 
 class ClockJump(Fault):
@@ -389,6 +406,39 @@ class PostgresLock(Fault):
     def stop(self):
         quietly(self.pg.query, "ROLLBACK")
         self.pg.close()
+
+
+@fault
+class PostgresSlow(Fault):
+    """Every write to the results takes two seconds."""
+    name, leases, touches = "postgres-slow", (2.0, 6.0), frozenset({"postgres"})
+    signs, outage = ("commits were slow",), "postgres"
+    SLOW = """CREATE OR REPLACE FUNCTION chaos.slow() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_sleep(2); RETURN NULL; END $$;
+        CREATE TRIGGER chaos_slow BEFORE INSERT ON stampmill.results FOR EACH STATEMENT EXECUTE FUNCTION chaos.slow()"""
+
+    def start(self):
+        quietly(self.world.servers.pg().query, self.SLOW)
+
+    def stop(self):
+        pg = self.world.servers.pg(timeout=30.0)
+        slow = quietly(pg.value, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        self.world.effects.note("commits were slow", int(slow or 0))
+        persistently(lambda: pg, "DROP TRIGGER IF EXISTS chaos_slow ON stampmill.results", verb="query")
+        pg.close()
+
+
+@fault
+class PostgresFull(Fault):
+    """The disk that holds the tables is full to the last block."""
+    name, leases, touches = "postgres-full", (0.5, 3.0), frozenset({"postgres"})
+    signs, outage, feature = POSTGRES_TROUBLE, "postgres", "disk"
+
+    def start(self):
+        self.world.disk.fill()
+
+    def stop(self):
+        self.world.disk.make_room()
 
 
 # --- the network ---

@@ -1,6 +1,8 @@
 """What the product does by now. A fault, a kind of job or a check that needs more stays out until its line says so;
 `--with` and `--without` switch single ones for one campaign."""
 
+from . import disk
+
 FEATURES = {
     "observed": (True, "a dead worker on another host is found by its silence"),
     "orphans": (False, "entries of no durable job that a foreigner's DELCONSUMER left in nobody's list are found"),
@@ -11,6 +13,7 @@ FEATURES = {
     "purge": (True, "a queue is purged now and then"),
     "outbox": (True, "stampmill.enqueue in SQL, relay and reconciler"),
     "clock": (True, "jumps of the wall clock"),
+    "disk": (disk.possible(), "PostgreSQL's disk full: wants root and the right to mount"),
 }
 
 

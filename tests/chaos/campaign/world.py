@@ -12,6 +12,7 @@ import threading
 import time
 
 from . import checks, figures, history, plan
+from .disk import Disk
 from .effects import Effects, risen
 from .faults import FAULTS
 from .fleet import DRAINED, HANDED_BACK, NEVER_RETURNED, UNREACHABLE, Fleet
@@ -71,7 +72,7 @@ class World:
                                plan.possible(features, self.settings.fsync, options.only))
         self.journal = open(f"{self.folder}/journal", "w", buffering=1)
         self.producers = []
-        self.proxy = self.fleet = self.watch = self.sizes = None
+        self.proxy = self.fleet = self.watch = self.sizes = self.disk = None
 
     def say(self, text):
         now = time.time()
@@ -90,6 +91,9 @@ class World:
                        stdout=subprocess.DEVNULL)
         pg = self.servers.pg()
         history.set_up(pg)
+        if any(step.name == "postgres-full" for step in self.steps):
+            self.disk = Disk(f"{self.folder}/disk")
+            self.disk.hold_tables(pg)
         pg.close()
         names = [str(i) for i in range(len(settings.layout))]
         self.proxy = Proxy(f"{programs}/chaos/chaos_proxy", f"{self.folder}/proxy", self.servers, names)
@@ -354,6 +358,8 @@ class World:
                 except (OSError, ValueError, IndexError):
                     pass
             self.servers.stop()
+        if self.disk is not None:
+            self.disk.remove()
         self.journal.close()
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
