@@ -13,11 +13,12 @@ local function park(id, takes, due, fresh, job)
   if (row and string.match(row, '%d+$') or '0') ~= takes then return 0 end
   local asked = tonumber(redis.call('ZSCORE', KEYS[4], job) or -1)
   local later = tonumber(due) > now and asked < tonumber(string.match(id, '^%d+'))
+  if later then redis.call('ZADD', KEYS[2], due, id) end -- first: were it refused, nobody would know when
   if #redis.call('XCLAIM', KEYS[1], 'mill', later and ':later' or ':free', 0, id, 'JUSTID') == 0 then
     redis.call('HDEL', KEYS[3], id) -- its body is gone
+    redis.call('ZREM', KEYS[2], id)
     return 0
   end
-  if later then redis.call('ZADD', KEYS[2], due, id) end
   if fresh ~= '' then
     redis.call('HSET', KEYS[3], id, fresh)
   elseif row then

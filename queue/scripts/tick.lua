@@ -22,9 +22,10 @@ end
 
 local due = redis.call('ZRANGE', KEYS[2], '-inf', string.format('%.0f', now), 'BYSCORE', 'LIMIT', 0, 100)
 if #due > 0 then
-  local parked = {} -- an entry that somebody else owns by now must not be taken from him
+  local parked = {} -- an entry that somebody else owns by now must not be taken from him; what is no id is no entry
   for _, id in ipairs(due) do
-    if #redis.call('XPENDING', KEYS[1], 'mill', id, id, 1, ':later') > 0 then parked[#parked + 1] = id end
+    local pending = redis.pcall('XPENDING', KEYS[1], 'mill', id, id, 1, ':later')
+    if not pending.err and #pending > 0 then parked[#parked + 1] = id end
   end
   if #parked > 0 then move(':free', parked) end
   redis.call('ZREM', KEYS[2], unpack(due))
