@@ -17,6 +17,9 @@ PACKAGES_SERVERS=(redis-tools postgresql)
 PACKAGES_DEMO=(unicode-data)
 # shellcheck disable=SC2034
 PACKAGES_TEST=(check clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' python3-redis python3-psycopg shellcheck spin patch)
+# What tests/bench/run --peers measures besides, and cannot have from another registry.
+# shellcheck disable=SC2034
+PACKAGES_PEERS=(ruby ruby-sidekiq ruby-pg)
 
 packages_installed() {
   dpkg-query -W -f='${db:Status-Abbrev} ${binary:Package}\n' "$@" 2>/dev/null |
