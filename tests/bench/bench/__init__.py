@@ -10,6 +10,8 @@
   scale        daemons, payload, backlog
   latency      open loop, from the intended start to the committer's clock
   footprint    memory, idle processor time, start, sizes
+  partitions   what a partitioned table costs; by name alone
+  settings     the peers by the settings that were tried; by name alone
   peers        other job systems: installing and running our small programs for them
   bounds       what is to be reached, and whether it is
   report       table, JSON; picture: SVG; readme: the README's part

@@ -70,8 +70,8 @@ BOUNDS = [
     Bound("idle memory, resident", "footprint", at("idle_rss_mib"), 10, most=True, unit=" MiB"),
     Bound("memory after a million jobs, against after 100,000", "footprint", at("growth"), 1.05, most=True),
     Bound("start to first committed result", "footprint", at("first_result_ms"), 20, most=True, unit=" ms"),
-    Bound("cost per job, deepest backlog against shallowest",
-          "backlog", at("deepest_times_shallowest"), 1.1, most=True),
+    Bound("processor time per job, deepest backlog against the cheapest",
+          "backlog", at("deepest_times_cheapest"), 1.1, most=True),
 ]
 
 

@@ -30,9 +30,7 @@ def measure_once(side, work, jobs):
         seconds = side.await_drained(60 + jobs / 200)
     finally:
         client = side.stop()
-    rows = side.rows()
-    if rows is not None and rows != jobs:
-        raise SystemExit(f"bench: {side.name} left {rows} rows of {jobs}")
+    side.check(work, jobs)
     each = 1e6 / jobs
     return {"jobs": jobs, "jobs_per_s": jobs / seconds, "client_us": client * each,
             "redis_us": (servers.redis_cpu_s() - redis) * each, "postgres_us": (servers.pg_cpu_s() - postgres) * each}

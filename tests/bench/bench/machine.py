@@ -6,6 +6,10 @@ import re
 TICK = os.sysconf("SC_CLK_TCK")
 
 
+class Broken(Exception):
+    """A run that says nothing: its subject is left out, with the reason."""
+
+
 def read(path):
     with open(path) as file:
         return file.read()

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from . import machine
+from .machine import Broken, rss_mib
 from .servers import ROOT
 from .sides import Side, has_failed
 
@@ -36,9 +36,9 @@ def said(*words, **how):
 class Peer:
     """One of them: how it is installed, and which words start it."""
     name, files = "", ()
-    processes = 1
     rates = {}              # jobs/s to expect of `noop`, `noop rows`, `json rows`: they set how many jobs a drain has
-    settings = {}           # PEER_<NAME>, where they are not those of its program
+    settings = {}           # PEER_<NAME> for its program; PROCESSES for us
+    tried = tried_rows = () # other settings, without and with rows; subject `settings` measures them
 
     def __init__(self, world):
         self.world, self.folder, self.version = world, f"{ROOT}/build/peers/{self.name}", ""
@@ -63,7 +63,7 @@ class Peer:
 
     def environment(self, work, rows="", log=None):
         servers = self.world.servers
-        return {**{f"PEER_{name}": str(value) for name, value in self.settings.items()}, **os.environ,
+        return {**os.environ, **{f"PEER_{name}": str(value) for name, value in self.settings.items()},
                 "PGHOST": servers.dir, "PGPORT": "5432", "PGUSER": "stampmill", "PGDATABASE": "stampmill",
                 "PEER_REDIS": servers.socket, "PEER_INPUTS": " ".join(work.inputs), "PEER_WORK": work.name,
                 "PEER_ROWS": rows, "NODE_ENV": "production", **({"PEER_LOG": log} if log else {})}
@@ -88,6 +88,9 @@ class Npm(Peer):
 
 class BullMq(Npm):
     name, files = "bullmq", ("common.mjs", "bullmq/package.json", "bullmq/peer.mjs")
+    settings = {"PROCESSES": 1, "CONCURRENCY": 100, "POOL": 10, "PIPE": 0}
+    tried = [{"CONCURRENCY": 10}, {"CONCURRENCY": 50}, {"CONCURRENCY": 300}, {"PROCESSES": 2}, {"PIPE": 1}]
+    tried_rows = [{"POOL": 5}, {"POOL": 20}, {"POOL": 50}, {"PROCESSES": 2}]
     rates = {"noop": 12500, "noop rows": 4000, "json rows": 3000}
 
     def install(self):
@@ -109,6 +112,9 @@ class BullMqBun(BullMq):
 
 class Graphile(Npm):
     name, files = "graphile", ("common.mjs", "graphile/package.json", "graphile/peer.mjs")
+    settings = {"PROCESSES": 1, "CONCURRENCY": 24, "POOL": 10, "BATCH": 500}
+    tried = [{"CONCURRENCY": 10}, {"CONCURRENCY": 100}, {"BATCH": 100}, {"BATCH": 2000}, {"PROCESSES": 2}]
+    tried_rows = [{"POOL": 20}, {"POOL": 20, "CONCURRENCY": 100}, {"PROCESSES": 2}]
     rates = {"noop": 34000, "noop rows": 5000, "json rows": 3900}
 
     def install(self):
@@ -118,6 +124,10 @@ class Graphile(Npm):
 
 class Asynq(Peer):
     name, files = "asynq", ("asynq/go.mod", "asynq/go.sum", "asynq/main.go")
+    settings = {"PROCESSES": 1, "CONCURRENCY": 100, "POOL": 10, "REDIS_POOL": 20, "CHECK_MS": 5}
+    tried = [{"CONCURRENCY": 10}, {"CONCURRENCY": 50}, {"CONCURRENCY": 300}, {"REDIS_POOL": 100}, {"PROCESSES": 2},
+             {"CHECK_MS": 1000}]
+    tried_rows = [{"POOL": 5}, {"POOL": 20}, {"POOL": 50}]
     rates = {"noop": 5300, "noop rows": 2500, "json rows": 2250}
 
     def install(self):
@@ -131,7 +141,9 @@ class Asynq(Peer):
 
 class Sidekiq(Peer):
     name, files = "sidekiq", ("sidekiq/common.rb", "sidekiq/boot.rb", "sidekiq/send.rb")
-    processes = 2           # one interpreter is one core
+    settings = {"PROCESSES": 2, "CONCURRENCY": 10, "POOL": 10, "YJIT": 0}      # one interpreter is one core
+    tried = [{"CONCURRENCY": 5}, {"CONCURRENCY": 25}, {"PROCESSES": 1}, {"YJIT": 1}]
+    tried_rows = [{"CONCURRENCY": 5, "POOL": 5}, {"CONCURRENCY": 25, "POOL": 25}]
     rates = {"noop": 11000, "noop rows": 3500, "json rows": 2370}
 
     def install(self):
@@ -143,12 +155,8 @@ class Sidekiq(Peer):
         return ["ruby", "send.rb", verb, *rest]
 
     def work_words(self, work, rows, log):
-        return ["sidekiq", "--require", "./boot.rb", "--concurrency", str(self.concurrency()), "--environment", "production",
-                "--timeout", "5"]
-
-    @staticmethod
-    def concurrency():
-        return os.environ.get("PEER_CONCURRENCY", 10)
+        return ["ruby", *(["--yjit"] if self.settings["YJIT"] else []), "/usr/bin/sidekiq", "--require", "./boot.rb",
+                "--concurrency", str(self.settings["CONCURRENCY"]), "--environment", "production", "--timeout", "5"]
 
 
 PEERS = {peer.name: peer for peer in (BullMq, BullMqBun, Asynq, Sidekiq, Graphile)}
@@ -172,7 +180,7 @@ def install(world, names):
 
 class PeerSide(Side):
     """A peer's workers, with or without one row per job in bench.results."""
-    table = "bench.results"
+    table, result_rows = "bench.results", "result"
 
     def __init__(self, world, peer, rows):
         super().__init__(world)
@@ -201,7 +209,7 @@ class PeerSide(Side):
     def start(self, work, jobs, log=None):
         self.wanted, self.told = jobs, {}
         rows = "rows" if self.with_rows else "bare"
-        for _ in range(self.peer.processes):
+        for _ in range(self.peer.settings["PROCESSES"]):
             self.launch(self.peer.work_words(work, rows, log), stdout=subprocess.PIPE, text=True, cwd=self.peer.folder,
                         env=self.peer.environment(work, rows, log))
             threading.Thread(target=self._listen, args=(self.processes[-1],), daemon=True).start()
@@ -216,17 +224,17 @@ class PeerSide(Side):
     def await_ready(self):
         for _ in self.processes:
             if not self.ready.acquire(timeout=60):
-                raise SystemExit(f"bench: {self.name} did not start")
+                raise Broken(f"{self.name} did not start")
 
     def await_drained(self, limit_s):
         """From the beginning of the first job to the end of the last."""
         until = time.monotonic() + limit_s
         while sum(jobs for jobs, _, _ in list(self.told.values())) < self.wanted:
             if time.monotonic() > until or any(map(has_failed, self.processes)):
-                raise SystemExit(f"bench: {self.name} did not drain its queue: {self.told} of {self.wanted}")
+                raise Broken(f"{self.name} did not drain its queue: {self.told} of {self.wanted}")
             time.sleep(0.02)
         told = list(self.told.values())
         return (max(last for _, _, last in told) - min(first for _, first, _ in told)) / 1e6
 
     def rss_mib(self):
-        return sum(machine.rss_mib(process.pid) for process in self.processes)
+        return sum(rss_mib(process.pid) for process in self.processes)

@@ -13,31 +13,25 @@ def rate(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
-def throughput_rows(results):
-    """A row for each side: noop and json, jobs/s and processor time of the worker."""
+HEAD = ["", "noop with a row each, jobs/s", "without rows", "json with a row each, jobs/s", "worker's CPU per json job, µs",
+        "200 jobs/s: p50 / p99, ms"]
+
+
+def cells(results, name):
+    """Of one side; what was not measured is empty."""
     noop, json = results.get("noop", {}), results.get("json", {})
-    names = list(dict.fromkeys(name.removesuffix(" rows") for name in (*noop, *json)))
-    for name in names:
-        stored = noop.get(f"{name} rows") or (noop.get(name) if name in ("stampmill", "bare") else None)
-        bare = noop.get(name) if name not in ("stampmill", "bare") else None
-        documents = json.get(f"{name} rows") or json.get(name)
-        yield [picture.full_name(name).removesuffix(", rows"),
-               *(rate(figures["jobs_per_s"]) if figures else "" for figures in (stored, bare, documents)),
-               f"{documents['client_us']:,.0f}" if documents else ""]
-
-
-def latency_cells(results, name):
-    figures = results.get("latency", {}).get(name)
-    return [f"{figures['p50_ms']:.1f} / {figures['p99_ms']:.1f}" if figures else ""]
+    ours = name in ("stampmill", "bare")
+    with_rows, without = (noop.get(name), None) if ours else (noop.get(f"{name} rows"), noop.get(name))
+    documents, paced = json.get(name if ours else f"{name} rows"), results.get("latency", {}).get(name)
+    return [*(rate(figures["jobs_per_s"]) if figures else "" for figures in (with_rows, without, documents)),
+            f"{documents['client_us']:,.0f}" if documents else "",
+            f"{paced['p50_ms']:.1f} / {paced['p99_ms']:.1f}" if paced else ""]
 
 
 def table(results):
-    lines = ["| | noop with a row each, jobs/s | without rows | json with a row each, jobs/s | worker's CPU per json job, µs "
-             "| 200 jobs/s: p50 / p99, ms |", "|---|--:|--:|--:|--:|--:|"]
-    names = {picture.NAMES[name].removesuffix(", rows"): name for name in picture.NAMES}
-    for row in throughput_rows(results):
-        lines.append("| " + " | ".join(row + latency_cells(results, names.get(row[0], row[0]))) + " |")
-    return lines
+    rows = [[picture.short_name(name), *cells(results, name)] for name in picture.NAMES]
+    return ["| " + " | ".join(row) + " |" for row in
+            (HEAD, ["---"] + ["--:"] * (len(HEAD) - 1), *(row for row in rows if any(row[1:])))]
 
 
 def sentences(results):
@@ -45,18 +39,18 @@ def sentences(results):
     said = []
     if "footprint" in results:
         f = results["footprint"]
-        said.append(f"One daemon takes {f['idle_rss_mib']:.1f} MiB when idle, {f['after_many_rss_mib']:.1f} MiB after "
-                    f"{f['many']:,} jobs, and {f['idle_cpu_percent']:.2f} % of a core when idle; from its start to its first "
-                    f"committed result it is {f['first_result_ms']:.0f} ms.")
+        said.append(f"One daemon takes {f['idle_rss_mib']:.1f} MiB when idle and {f['after_many_rss_mib']:.1f} MiB after "
+                    f"{f['many']:,} jobs; idle it uses {f['idle_cpu_percent']:.2f} % of a core. From its start to its "
+                    f"first committed result it is {f['first_result_ms']:.0f} ms.")
     if "capacity" in results:
         f = results["capacity"]
-        said.append(f"json was held at {rate(f['jobs_per_s'])} jobs/s with the producer running; at half of that p99 is "
-                    f"{f['50%']['best_p99_ms']:.1f} ms, at 80 % {f['80%']['best_p99_ms']:.1f} ms, from the moment a job was due "
-                    "to its committed row.")
+        said.append(f"json was held at {rate(f['jobs_per_s'])} jobs/s with the producer running. From the moment a job was "
+                    f"due to its committed row, p99 is {f['50%']['best_p99_ms']:.1f} ms at half of that and "
+                    f"{f['80%']['best_p99_ms']:.1f} ms at 80 %.")
     if "burn" in results:
         f = results["burn"]["20 ms"]
         most = list(f)[-1]
-        said.append(f"Jobs of 20 ms of CPU: {most.replace(' stamps', '')} stamps do {f[most]['times']:.2f} times the work of one.")
+        said.append(f"Of jobs of 20 ms of CPU {most} do {f[most]['times']:.2f} times as many as one.")
     return said
 
 

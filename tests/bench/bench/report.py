@@ -57,6 +57,8 @@ def bounds_lines(results):
 
 def text(report):
     lines = [machine_line(report["about"])]
+    if report["about"]["size"] != 1:
+        lines.append(f"Only {report['about']['size']:g} of the jobs and seconds of a full run.")
     for name, figures in report["results"].items():
         lines += ["", name, *subject_lines(figures)]
     lines += ["", *bounds_lines(report["results"])]

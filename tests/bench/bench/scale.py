@@ -90,7 +90,7 @@ def backlog_once(world, backlog):
 
 def backlog(world):
     """The processor time of a job, in all, with 1e3 to 3e6 jobs waiting."""
-    depths = sorted({min(world.size(depth), depth) if depth > 1000 else depth for depth in BACKLOGS})
+    depths = sorted({depth if depth <= SHALLOW else max(SHALLOW, world.size(depth)) for depth in BACKLOGS})
     runs = {depth: [] for depth in depths}
     for number in range(world.options.pairs):
         for depth in depths:
@@ -98,6 +98,7 @@ def backlog(world):
             print(f"  {number + 1}/{world.options.pairs} {depth:9,} waiting   {figures['us_per_job']:.2f} us/job   "
                   f"stolen {figures['stolen']:.1%}", file=sys.stderr)
             runs[depth].append(figures)
-    ratios = [deep["us_per_job"] / shallow["us_per_job"] for deep, shallow in zip(runs[depths[-1]], runs[depths[0]])]
-    return {"deepest_times_shallowest": statistics.median(ratios),
+    ratios = [runs[depths[-1]][i]["us_per_job"] / min(runs[depth][i]["us_per_job"] for depth in depths[:-1])
+              for i in range(world.options.pairs)]
+    return {"deepest_times_cheapest": statistics.median(ratios),
             **{str(depth): statistics.median(run["us_per_job"] for run in runs[depth]) for depth in depths}}

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import time
 
+from .machine import Broken
+
 
 def cpu_when_ended(process):
     """Waits for the end; processor seconds of its whole life, and of its children that it waited for."""
@@ -23,7 +25,7 @@ def has_failed(process):
 
 class Side:
     """Jobs of Stampmill, in its stream and its table."""
-    name, table = "", "stampmill.results"
+    name, table, result_rows = "", "stampmill.results", "result->'rows'"
 
     def __init__(self, world):
         self.world, self.processes = world, []
@@ -51,12 +53,23 @@ class Side:
         until = time.monotonic() + limit_s
         while self.world.servers.waiting() > left:
             if time.monotonic() > until or any(map(has_failed, self.processes)):
-                raise SystemExit(f"bench: {self.name} did not drain the queue")
+                raise Broken(f"{self.name} did not drain the queue")
             time.sleep(0.005)
 
     def rows(self):
         """How many there must be, or None where this side stores none."""
         return self.world.servers.count(self.table)
+
+    def check(self, work, jobs):
+        """One row for each job, and the right results."""
+        rows = self.rows()
+        if rows is not None and rows != jobs:
+            raise Broken(f"{self.name} left {rows} rows of {jobs}")
+        if rows is not None and work.sums:
+            found = self.world.servers.sql(f"SELECT sum((total->>'total')::float8) FROM {self.table},"
+                                           f" jsonb_array_elements({self.result_rows}) AS total")[0][0]
+            if found is None or abs(float(found) / work.sum(jobs) - 1) > 1e-9:
+                raise Broken(f"the results of {self.name} sum to {found}, not to {work.sum(jobs)}")
 
     def stop(self):
         """Processor seconds of all its processes."""

@@ -12,17 +12,22 @@ AGGREGATE = {"format": "json", "group_by": ["region"], "aggregates": [{"op": "su
 
 
 class Work:
-    def __init__(self, name, type_, args, inputs=()):
+    def __init__(self, name, type_, args, inputs=(), sums=()):
         self.name, self.type, self.args, self.inputs = name, type_, args, list(inputs)
+        self.sums = list(sums)          # what the totals of each input's result come to, where that is known
 
     def words(self):
         """As fill and pace take them."""
         return [self.type, self.args, *self.inputs]
 
+    def sum(self, jobs):
+        """What the totals of all results come to."""
+        return sum(self.sums[i % len(self.sums)] for i in range(jobs))
+
 
 def record(dice):
     return {"id": dice.randrange(10 ** 6), "region": dice.choice(REGIONS), "amount": dice.randrange(1, 10 ** 6) / 100,
-            "name": "".join(dice.choices("abcdefghijklmnopqrstuvwxyz", k=14)), "paid": dice.random() < 0.8}
+            "name": "".join(dice.choices("abcdefghijklmnopqrstuvwxyz", k=32)), "paid": dice.random() < 0.8}
 
 
 def json_document(dice):
@@ -56,7 +61,11 @@ class Works:
         return Work("noop", "debug.noop", PAD)
 
     def json(self):
-        return Work("json", "transform.aggregate", json.dumps(AGGREGATE), self._files("json", json_document))
+        inputs, sums = self._files("json", json_document), []
+        for path in inputs:
+            with open(path, "rb") as file:
+                sums.append(sum(row["amount"] for row in json.load(file)))
+        return Work("json", "transform.aggregate", json.dumps(AGGREGATE), inputs, sums)
 
     def csv(self):
         return Work("csv", "parse.csv", "{}", self._files("csv", csv_document))

@@ -88,5 +88,5 @@ export async function inChunks(jobs, size, atOnce, send) {
   await Promise.all(Array.from({ length: atOnce }, one));
 }
 
-/** PEER_<NAME>, for trying settings. */
-export const setting = (name, plain) => Number(process.env[`PEER_${name}`] ?? plain);
+/** PEER_<NAME>. */
+export const setting = (name) => Number(process.env[`PEER_${name}`]);

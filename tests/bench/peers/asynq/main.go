@@ -37,14 +37,13 @@ type total struct {
 const insert = `INSERT INTO bench.results (id, type, state, attempt, started_at, finished_at, result)
  VALUES ($1, $2, 'succeeded', 1, $3, now(), $4)`
 
-var redis = asynq.RedisClientOpt{Network: "unix", Addr: os.Getenv("PEER_REDIS"), PoolSize: setting("REDIS_POOL", 20)}
+var redis = asynq.RedisClientOpt{Network: "unix", Addr: os.Getenv("PEER_REDIS"), PoolSize: setting("REDIS_POOL")}
 
-// setting is PEER_<NAME>, for trying settings.
-func setting(name string, plain int) int {
-	if n, err := strconv.Atoi(os.Getenv("PEER_" + name)); err == nil {
-		return n
-	}
-	return plain
+// setting is PEER_<NAME>.
+func setting(name string) int {
+	n, err := strconv.Atoi(os.Getenv("PEER_" + name))
+	check(err)
+	return n
 }
 
 func check(err error) {
@@ -168,7 +167,7 @@ func serve(work string, words []string) {
 	if words[0] == "rows" {
 		config, err := pgxpool.ParseConfig("")
 		check(err)
-		config.MaxConns = int32(setting("POOL", 10))
+		config.MaxConns = int32(setting("POOL"))
 		w.rows, err = pgxpool.NewWithConfig(context.Background(), config)
 		check(err)
 	}
@@ -178,8 +177,8 @@ func serve(work string, words []string) {
 		check(err)
 	}
 	server := asynq.NewServer(redis, asynq.Config{
-		Concurrency: setting("CONCURRENCY", 100), LogLevel: asynq.FatalLevel,
-		TaskCheckInterval: time.Duration(setting("CHECK_MS", 200)) * time.Millisecond})
+		Concurrency: setting("CONCURRENCY"), LogLevel: asynq.FatalLevel,
+		TaskCheckInterval: time.Duration(setting("CHECK_MS")) * time.Millisecond})
 	check(server.Start(w))
 	go w.tell()
 	fmt.Println("ready")

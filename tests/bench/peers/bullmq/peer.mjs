@@ -3,7 +3,11 @@ import { Queue, Worker } from "bullmq";
 import { handler, inChunks, jobData, onSchedule, setting } from "./common.mjs";
 
 const QUEUE = "bench";
-const connection = { path: process.env.PEER_REDIS, maxRetriesPerRequest: null };
+const connection = {
+  path: process.env.PEER_REDIS,
+  maxRetriesPerRequest: null,
+  enableAutoPipelining: setting("PIPE") === 1,
+};
 const opts = { removeOnComplete: true };
 const [verb, work, ...rest] = process.argv.slice(2);
 
@@ -16,10 +20,10 @@ async function fill(jobs) {
 }
 
 function serve(rows, log) {
-  const run = handler(work, rows, log, setting("POOL", 10));
+  const run = handler(work, rows, log, setting("POOL"));
   const worker = new Worker(QUEUE, (job) => run(job.data), {
     connection,
-    concurrency: setting("CONCURRENCY", 100),
+    concurrency: setting("CONCURRENCY"),
     removeOnComplete: { count: 0 },
     lockDuration: 300000, // no lock is renewed while we measure
     stalledInterval: 300000,

@@ -32,8 +32,8 @@ async function fill(jobs) {
 }
 
 async function serve(rows, log) {
-  const task = handler(work, rows, log, setting("POOL", 10));
-  const concurrentJobs = setting("CONCURRENCY", 24);
+  const task = handler(work, rows, log, setting("POOL"));
+  const concurrentJobs = setting("CONCURRENCY");
   const runner = await run({
     taskList: { [work]: (payload) => task(payload) },
     noHandleSignals: true,
@@ -43,9 +43,9 @@ async function serve(rows, log) {
         connectionString: "postgresql://",
         concurrentJobs,
         maxPoolSize: concurrentJobs + 1,
-        localQueue: { size: setting("BATCH", 500) },
-        completeJobBatchDelay: setting("DELAY", 0),
-        failJobBatchDelay: setting("DELAY", 0),
+        localQueue: { size: setting("BATCH") },
+        completeJobBatchDelay: 0,
+        failJobBatchDelay: 0,
       },
     },
   });

@@ -10,7 +10,7 @@ def connect
   PG.connect.tap { |pg| pg.prepare("insert", INSERT) }
 end
 
-POOL = ENV["PEER_ROWS"] == "rows" ? ConnectionPool.new(size: setting("POOL", 10), timeout: 60) { connect } : nil
+POOL = ENV["PEER_ROWS"] == "rows" ? ConnectionPool.new(size: setting("POOL"), timeout: 60) { connect } : nil
 CLOCK = ENV["PEER_LOG"] && File.open(ENV["PEER_LOG"], "a").tap { |file| file.sync = true }
 LOCK = Mutex.new
 $jobs = $first = $last = 0
@@ -53,7 +53,7 @@ def tell
 end
 
 Sidekiq.configure_server do |config|
-  config.redis = { **REDIS, size: setting("CONCURRENCY", 10) + 5 }
+  config.redis = { **REDIS, size: setting("CONCURRENCY") + 5 }
   config.logger.level = Logger::ERROR
   config.on(:startup) do
     Thread.new { tell }

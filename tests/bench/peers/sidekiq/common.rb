@@ -4,8 +4,8 @@ require "sidekiq"
 
 Redis.silence_deprecations = true # Debian's redis-rb is newer than its Sidekiq, and says so at each call
 
-# PEER_<NAME>, for trying settings.
-def setting(name, plain) = Integer(ENV.fetch("PEER_#{name}", plain))
+# PEER_<NAME>.
+def setting(name) = Integer(ENV.fetch("PEER_#{name}"))
 
 def now_us = Process.clock_gettime(Process::CLOCK_REALTIME, :microsecond)
 
