@@ -137,8 +137,8 @@ def faults_use_no_attempt(e):
     """The number of the attempt, and the failed attempts that are kept, are those that the job itself brought about."""
     for job in e.jobs:
         row = e.row(job)
-        if row is None or (row.state == "cancelled" and e.may_be_cancelled(job)):
-            continue
+        if row is None or ((row.state == "cancelled" or row.life > 1) and e.may_be_cancelled(job)):
+            continue        # cancelled, or cancelled and then given another life
         wanted = 1 if row.life > 1 else job.want.attempt
         used = {attempt for life, attempt, *_ in e.attempts.get(row.id, ()) if life == row.life}
         if row.state == "succeeded" and job.tries == 1 and used != set(range(1, row.attempt)):
