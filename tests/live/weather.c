@@ -78,12 +78,19 @@ void check_innocent(struct mill *m)
         ck_assert_uint_lt(peak, MEMORY_MOST);
 }
 
+static bool both_said(struct mill *a, struct mill *b, const char *words, bool said[2])
+{
+    said[0] = said[0] || mill_says(a, words);
+    said[1] = said[1] || mill_says(b, words);
+    return said[0] && said[1];
+}
+
 /* How long until each has said so once. */
 static int64_t until_said(struct mill *a, struct mill *b, const char *words)
 {
     int64_t began = now_ms();
-    bool said_a = false, said_b = false;
-    AWAIT(2000, (said_a |= mill_says(a, words)) & (said_b |= mill_says(b, words)));
+    bool said[2] = {false, false};
+    AWAIT(2000, both_said(a, b, words, said));
     return now_ms() - began;
 }
 
