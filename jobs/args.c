@@ -23,25 +23,35 @@ size_t sm_schema_rows(const struct sm_arg *schema)
     return n;
 }
 
-static size_t path_add(struct sm_args_path *path, const char *format, const char *name, size_t size,
-                       size_t index)
+static void path_add(struct sm_args_path *path, const char *text, size_t size)
 {
-    size_t before = path->size;
-    size_t room = sizeof path->text - before;
-    int n = format[0] == '[' ? snprintf(path->text + before, room, format, index)
-                             : snprintf(path->text + before, room, format, (int)size, name);
-    path->size = n < 0 ? before : before + ((size_t)n < room ? (size_t)n : room - 1);
-    return before;
+    size_t room = sizeof path->text - 1 - path->size;
+    size = size < room ? size : room;
+    memcpy(path->text + path->size, text, size);
+    path->size += size;
+    path->text[path->size] = '\0';
 }
 
+/* Each value passes here, so there is no printf in it. */
 static size_t path_key(struct sm_args_path *path, const char *name, size_t size)
 {
-    return path_add(path, ".%.*s", name, sm_text_cut(name, size < 64 ? size : 64), 0);
+    size_t before = path->size;
+    path_add(path, ".", 1);
+    path_add(path, name, sm_text_cut(name, size < 64 ? size : 64));
+    return before;
 }
 
 static size_t path_index(struct sm_args_path *path, size_t index)
 {
-    return path_add(path, "[%zu]", NULL, 0, index);
+    char text[24], *p = text + sizeof text;
+    size_t before = path->size;
+    *--p = ']';
+    do
+        *--p = (char)('0' + index % 10);
+    while ((index /= 10) != 0);
+    *--p = '[';
+    path_add(path, p, (size_t)(text + sizeof text - p));
+    return before;
 }
 
 static void path_back(struct sm_args_path *path, size_t size)

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -63,6 +64,29 @@ static int read_text(const struct sm_msg_value *got, struct sm_arena *arena,
                           got->p[valid] == '\0' ? "NUL in a text" : "invalid UTF-8", valid + 1);
     value->as.text.p = sm_arena_copy(arena, got->p, got->size);
     value->as.text.n = got->size;
+    return value->as.text.p == NULL ? sm_args_no_room(path, err) : 0;
+}
+
+static int read_scalar(const struct sm_msg_value *got, struct sm_arena *arena,
+                       struct sm_args_path *path, struct sm_value *value, struct sm_err *err)
+{
+    char text[40];
+    int n = 0;
+    if (got->kind == SM_MSG_STR)
+        return read_text(got, arena, path, value, err);
+    if (got->kind == SM_MSG_INT)
+        n = snprintf(text, sizeof text, "%" PRId64, got->as.i);
+    else if (got->kind == SM_MSG_UINT)
+        n = snprintf(text, sizeof text, "%" PRIu64, got->as.u);
+    else if (got->kind == SM_MSG_BOOL)
+        n = snprintf(text, sizeof text, "%s", got->as.b ? "true" : "false");
+    else if (got->kind == SM_MSG_FLOAT && isfinite(got->as.f))
+        for (int digits = 15; digits <= 17 && (n == 0 || strtod(text, NULL) != got->as.f); digits++)
+            n = snprintf(text, sizeof text, "%.*g", digits, got->as.f); /* the locale is "C" */
+    else
+        return sm_args_mistyped(path, "a text, a number or a bool", got, err);
+    value->as.text.p = sm_arena_copy(arena, text, (size_t)n);
+    value->as.text.n = (size_t)n;
     return value->as.text.p == NULL ? sm_args_no_room(path, err) : 0;
 }
 
@@ -152,6 +176,11 @@ int sm_args_read_scalar(const struct sm_arg *arg, const struct sm_msg_value *got
         code = read_text(got, arena, path, value, err);
         return code != 0 ? code
                          : sm_args_check_bounds(arg, (int64_t)got->size, " bytes", path, err);
+    case SM_ARG_SCALAR:
+        code = read_scalar(got, arena, path, value, err);
+        return code != 0
+                   ? code
+                   : sm_args_check_bounds(arg, (int64_t)value->as.text.n, " bytes", path, err);
     case SM_ARG_CHOICE:
         code = sm_args_read_choice(arg, got, path, &index, err);
         value->as.i = index;

@@ -33,6 +33,7 @@ enum sm_arg_kind {
     SM_ARG_BOOL,    /* true or false */
     SM_ARG_TEXT,    /* UTF-8 without NUL, length in bytes within [min, max] */
     SM_ARG_CHOICE,  /* one of `choices` ("a|b|c"), read as its index from 0 */
+    SM_ARG_SCALAR,  /* a text, a number or a bool, read as its text (see TEXT) */
     SM_ARG_CHOICES, /* a list of distinct ones of `choices`, read as a bit set; count in [min, max]
                      */
     SM_ARG_TEXTS,   /* a list of TEXT, count within [min, max] */
@@ -168,8 +169,9 @@ struct sm_type {
     struct sm_limits limits;     /* 0: the worker's */
     /* Returns 0 when done, else a code from sm_fail, sm_again_in or sm_run_stop_code. */
     int (*run)(struct sm_run *run);
-    const char *result_help;  /* what `result` and `body` hold */
-    const char *example_args; /* JSON, works as printed */
+    const char *result_help;   /* what `result` and `body` hold */
+    const char *example_args;  /* JSON, works as printed .. */
+    const char *example_input; /* .. with this input; NULL: with any */
 };
 
 #ifdef __cplusplus

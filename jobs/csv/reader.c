@@ -13,7 +13,7 @@
 int sm_csv_open(struct sm_csv *csv, struct sm_run *run, const struct sm_csv_scanner *scanner,
                 char delimiter, char quote)
 {
-    *csv = (struct sm_csv){.run = run, .scanner = scanner, .line = 1};
+    *csv = (struct sm_csv){.run = run, .scanner = scanner};
     csv->data = sm_run_input(run, &csv->size);
     csv->ends = sm_run_alloc(run, SM_CSV_COLUMNS * sizeof *csv->ends);
     csv->marks = sm_run_alloc(run, SM_CSV_MARKS * sizeof *csv->marks);
@@ -21,7 +21,7 @@ int sm_csv_open(struct sm_csv *csv, struct sm_run *run, const struct sm_csv_scan
         return SM_E_TOO_LARGE;
     sm_csv_scan_start(&csv->scan, delimiter, quote);
     if (csv->size >= 3 && memcmp(csv->data, "\xef\xbb\xbf", 3) == 0)
-        csv->next = csv->scanned = csv->line_at = 3;
+        csv->next = csv->scanned = 3;
     return 0;
 }
 
@@ -85,7 +85,6 @@ enum sm_csv_got sm_csv_next(struct sm_csv *csv)
     const char delimiter = csv->scan.delimiter;
     size_t fields = 0;
     csv->start = csv->next;
-    csv->scratch_used = 0;
     do {
         for (size_t i = csv->mark; i < csv->n_marks; i++) {
             size_t at = csv->chunk + csv->marks[i];
@@ -112,41 +111,25 @@ bool sm_csv_blank(const struct sm_csv *csv)
     return csv->fields == 1 && csv->ends[0] == csv->start;
 }
 
-/* Room for n more unescaped bytes. One field may be asked for many times in a record, so the
- * record's size is no bound. What was handed out stays where it is, in the run's arena; the block
- * doubles, so that all that is ever taken is a few times what one record needs. */
-static int scratch_room(struct sm_csv *csv, size_t n)
-{
-    if (n <= csv->scratch_size - csv->scratch_used)
-        return 0;
-    size_t size = 2 * (csv->scratch_used + n);
-    csv->scratch_size = csv->scratch_used = 0;
-    csv->scratch = sm_run_alloc(csv->run, size);
-    if (csv->scratch == NULL)
-        return SM_E_TOO_LARGE;
-    csv->scratch_size = size;
-    return 0;
-}
-
 /* `text` with each doubled quote made one. */
-static int unescape(struct sm_csv *csv, struct sm_text_view *text)
+static int unescape(const struct sm_csv *csv, struct sm_scratch *scratch, struct sm_text_view *text)
 {
-    int code = scratch_room(csv, text->n);
-    if (code != 0)
-        return code;
-    char *out = csv->scratch + csv->scratch_used;
+    char *out = sm_scratch_room(scratch, text->n);
     size_t n = 0;
+    if (out == NULL)
+        return SM_E_TOO_LARGE;
     for (size_t i = 0; i < text->n; i++) {
         out[n++] = text->p[i];
         if (text->p[i] == csv->scan.quote)
             i++;
     }
     *text = (struct sm_text_view){out, n};
-    csv->scratch_used += n;
+    sm_scratch_keep(scratch, n);
     return 0;
 }
 
-int sm_csv_field(struct sm_csv *csv, size_t i, struct sm_text_view *text)
+int sm_csv_field(struct sm_csv *csv, size_t i, struct sm_scratch *scratch,
+                 struct sm_text_view *text)
 {
     size_t start = i == 0 ? csv->start : csv->ends[i - 1] + 1;
     size_t n = csv->ends[i] - start;
@@ -155,19 +138,5 @@ int sm_csv_field(struct sm_csv *csv, size_t i, struct sm_text_view *text)
         return 0;
     text->p++;
     text->n -= 2; /* the scan has seen to it that the closing one stands at the end */
-    return memchr(text->p, csv->scan.quote, text->n) != NULL ? unescape(csv, text) : 0;
-}
-
-size_t sm_csv_line(struct sm_csv *csv, size_t at, bool keep)
-{
-    size_t line = csv->line;
-    for (size_t i = csv->line_at; i < at; i++)
-        if (csv->data[i] == '\n' ||
-            (csv->data[i] == '\r' && !(i + 1 < csv->size && csv->data[i + 1] == '\n')))
-            line++;
-    if (keep) {
-        csv->line = line;
-        csv->line_at = at;
-    }
-    return line;
+    return memchr(text->p, csv->scan.quote, text->n) != NULL ? unescape(csv, scratch, text) : 0;
 }

@@ -9,7 +9,7 @@
 
 #include "jobs/csv/scan.h"
 #include "jobs/rows/cell.h"
-#include "stampmill/handler.h"
+#include "jobs/rows/scratch.h"
 
 #define SM_CSV_COLUMNS 4096 /* most fields of a record */
 
@@ -38,9 +38,6 @@ struct sm_csv {
     size_t chunk;   /* where that chunk begins */
     size_t scanned; /* where the next one begins */
     bool broken;    /* that chunk ends at a bad quote */
-    char *scratch;  /* unescaped fields of this record */
-    size_t scratch_size, scratch_used;
-    size_t line_at, line; /* line number `line` holds byte `line_at` */
 };
 
 /* Ready for the first record. quote '\0': no quoting. 0 or SM_E_TOO_LARGE (memory). */
@@ -50,10 +47,9 @@ int sm_csv_open(struct sm_csv *csv, struct sm_run *run, const struct sm_csv_scan
 enum sm_csv_got sm_csv_next(struct sm_csv *csv);
 /* True for a line with nothing on it. */
 bool sm_csv_blank(const struct sm_csv *csv);
-/* Field i of the record without its quotes, good until the next record. 0 or SM_E_TOO_LARGE. */
-int sm_csv_field(struct sm_csv *csv, size_t i, struct sm_text_view *text);
-/* The line, from 1, that holds byte `at`, which is not before one asked for earlier; `keep`: later
- * ones will not be before this one. */
-size_t sm_csv_line(struct sm_csv *csv, size_t at, bool keep);
+/* Field i of the record without its quotes; what must be unescaped goes to `scratch`. 0 or
+ * SM_E_TOO_LARGE. */
+int sm_csv_field(struct sm_csv *csv, size_t i, struct sm_scratch *scratch,
+                 struct sm_text_view *text);
 
 #endif

@@ -79,6 +79,8 @@ bool sm_cell_convert(struct sm_cell *cell, enum sm_cell_type type, struct sm_tex
         return sm_cell_float(cell, text, fault);
     case SM_CELL_DECIMAL:
         return sm_cell_decimal(cell, text, fault);
+    case SM_CELL_NUMBER:
+        return sm_cell_number(cell, text, fault);
     case SM_CELL_BOOL:
         return convert_bool(cell, text, fault);
     case SM_CELL_DATE:

@@ -16,12 +16,14 @@ enum sm_cell_type {
     SM_CELL_INT,       /* int64 */
     SM_CELL_FLOAT,     /* finite double */
     SM_CELL_DECIMAL,   /* exact: digits as given, at most SM_DECIMAL_MAX bytes; written as text */
+    SM_CELL_NUMBER,    /* the same, with or without an exponent; written as a number */
     SM_CELL_BOOL,      /* true/false, t/f, yes/no, y/n, on/off, 1/0 in any case */
     SM_CELL_DATE,      /* YYYY-MM-DD */
     SM_CELL_TIMESTAMP, /* RFC 3339; with a zone it is written in UTC, without one as it is */
     SM_CELL_UUID,
+    SM_CELL_JSON, /* any value, without white space */
 };
-#define SM_CELL_TYPES "text|int|float|decimal|bool|date|timestamp|uuid"
+#define SM_CELL_TYPES "text|int|float|decimal|number|bool|date|timestamp|uuid|json"
 
 #define SM_DECIMAL_MAX 60
 #define SM_CELL_TEXT_MAX ((size_t)1 << 20) /* bytes of one field's text */
@@ -34,6 +36,7 @@ struct sm_text_view {
 struct sm_cell {
     enum sm_cell_type type;
     bool null;
+    bool small;               /* NUMBER: as.i is its value */
     struct sm_text_view text; /* canonical; into the source or into `own` */
     union {
         int64_t i;
@@ -50,7 +53,8 @@ struct sm_cell_fault {
 };
 
 /* Converts `text` into *cell (not null). `clean`: the caller knows it to be UTF-8 without NUL.
- * Spaces and tabs around anything but text are ignored. False with *fault where it does not fit. */
+ * Spaces and tabs around anything but text are ignored. False with *fault where it does not fit.
+ * Not for SM_CELL_JSON, which needs memory (rows/rows.c). */
 bool sm_cell_convert(struct sm_cell *cell, enum sm_cell_type type, struct sm_text_view text,
                      bool clean, struct sm_cell_fault *fault);
 
@@ -58,8 +62,22 @@ bool sm_cell_convert(struct sm_cell *cell, enum sm_cell_type type, struct sm_tex
 bool sm_cell_int(struct sm_cell *cell, struct sm_text_view text, struct sm_cell_fault *fault);
 bool sm_cell_float(struct sm_cell *cell, struct sm_text_view text, struct sm_cell_fault *fault);
 bool sm_cell_decimal(struct sm_cell *cell, struct sm_text_view text, struct sm_cell_fault *fault);
+bool sm_cell_number(struct sm_cell *cell, struct sm_text_view text, struct sm_cell_fault *fault);
 bool sm_cell_date(struct sm_cell *cell, struct sm_text_view text, struct sm_cell_fault *fault);
 bool sm_cell_timestamp(struct sm_cell *cell, struct sm_text_view text, struct sm_cell_fault *fault);
+
+/* A cell from a value; false where a double is not finite. */
+void sm_cell_from_int(struct sm_cell *cell, int64_t value);
+bool sm_cell_from_float(struct sm_cell *cell, double value);
+
+/* Which of two cells of one type, not null, comes first: below 0, 0, above 0. Text by its bytes,
+ * which is the order of its characters; times by the moment; JSON by kind first (bools, numbers,
+ * strings, lists, maps). */
+int sm_cell_compare(const struct sm_cell *a, const struct sm_cell *b);
+
+/* A text that is the same for equal values of a type (1.50 and 1.5); it may be put into `out`. */
+#define SM_CELL_SAME_MAX 64
+struct sm_text_view sm_cell_same_text(const struct sm_cell *cell, char out[SM_CELL_SAME_MAX]);
 
 static inline bool sm_cell_wrong(struct sm_cell_fault *fault, const char *code,
                                  const char *expected)

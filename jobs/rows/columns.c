@@ -27,7 +27,7 @@ const struct sm_arg sm_column_fields[] = {
      .kind = SM_ARG_TEXT,
      .min = 1,
      .max = 256,
-     .help = "its name in the input; absent: the same"},
+     .help = "its name in the input; absent: the same; in JSON \"/a/b\" is a JSON Pointer"},
     {.name = "index",
      .kind = SM_ARG_INT,
      .min = 1,
@@ -37,7 +37,7 @@ const struct sm_arg sm_column_fields[] = {
      .kind = SM_ARG_CHOICE,
      .fallback = "\"text\"",
      .choices = SM_CELL_TYPES,
-     .help = "what to read it as"},
+     .help = "what to read it as; decimal and number are exact, decimal is written as text"},
     {.name = "required",
      .kind = SM_ARG_BOOL,
      .fallback = "false",
@@ -191,10 +191,21 @@ int sm_columns_bind_in_turn(struct sm_run *run, struct sm_columns *columns)
     return 0;
 }
 
-static bool is_null(const struct sm_column *column, struct sm_text_view text)
+struct sm_column sm_column_of(struct sm_text_view name, enum sm_cell_type type)
 {
-    if (text.n == 0 && column->type != SM_CELL_TEXT)
-        return true;
+    return (struct sm_column){.name = name, .from = name, .type = type};
+}
+
+size_t sm_columns_find(const struct sm_columns *columns, struct sm_text_view name)
+{
+    size_t i = 0;
+    while (i < columns->n && !same(columns->v[i].name, name))
+        i++;
+    return i;
+}
+
+bool sm_column_is_null_as(const struct sm_column *column, struct sm_text_view text)
+{
     for (size_t i = 0; i < column->n_null_as; i++) {
         const struct sm_value *null_as = &column->null_as[i];
         if (null_as->as.text.n == text.n && memcmp(null_as->as.text.p, text.p, text.n) == 0)
@@ -206,8 +217,14 @@ static bool is_null(const struct sm_column *column, struct sm_text_view text)
 bool sm_column_convert(const struct sm_column *column, struct sm_text_view text, bool clean,
                        struct sm_cell *cell, struct sm_cell_fault *fault)
 {
-    if (!is_null(column, text))
+    if (!sm_column_is_null(column, text))
         return sm_cell_convert(cell, column->type, text, clean, fault);
+    return sm_column_null(column, cell, fault);
+}
+
+bool sm_column_null(const struct sm_column *column, struct sm_cell *cell,
+                    struct sm_cell_fault *fault)
+{
     cell->type = column->type;
     cell->null = true;
     return !column->required || sm_cell_wrong(fault, "missing", "a value: it is required");

@@ -29,6 +29,7 @@ struct sm_column {
 struct sm_columns {
     struct sm_column *v;
     size_t n;
+    bool whole; /* one column without a name, which is the row as it is, as JSON */
 };
 
 /* Reads `args.columns` (value of MAPS by sm_column_fields). 0, or a code from sm_fail. */
@@ -43,6 +44,21 @@ int sm_columns_bind(struct sm_run *run, struct sm_columns *columns,
 /* Without names: columns that give no index take the fields in turn. */
 int sm_columns_bind_in_turn(struct sm_run *run, struct sm_columns *columns);
 
+/* A column that only a program asked for. */
+struct sm_column sm_column_of(struct sm_text_view name, enum sm_cell_type type);
+/* The number of the column that has this name in the output; columns->n when there is none. */
+size_t sm_columns_find(const struct sm_columns *columns, struct sm_text_view name);
+
+/* Nothing, or a null of the input, as a cell. False with *fault where the column is required. */
+bool sm_column_null(const struct sm_column *column, struct sm_cell *cell,
+                    struct sm_cell_fault *fault);
+/* Whether a field's text means null. */
+bool sm_column_is_null_as(const struct sm_column *column, struct sm_text_view text);
+static inline bool sm_column_is_null(const struct sm_column *column, struct sm_text_view text)
+{
+    return (text.n == 0 && column->type != SM_CELL_TEXT) ||
+           (column->n_null_as != 0 && sm_column_is_null_as(column, text));
+}
 /* One field into a cell: null, or converted. False with *fault. */
 bool sm_column_convert(const struct sm_column *column, struct sm_text_view text, bool clean,
                        struct sm_cell *cell, struct sm_cell_fault *fault);

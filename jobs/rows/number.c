@@ -270,6 +270,125 @@ static size_t format_value(double value, char out[64])
     return format_parts(&parts, out);
 }
 
+/* ---- exact numbers with an exponent -------------------------------------------------------- */
+
+/* digits * 10^exponent in full; false where that is more than SM_DECIMAL_MAX. */
+static bool put_in_full(const struct parts *n, char *out, size_t *size)
+{
+    char d[24];
+    int k = snprintf(d, sizeof d, "%llu", (unsigned long long)n->digits), e = n->exponent;
+    if (n->count > 19 || e < -SM_DECIMAL_MAX || e > SM_DECIMAL_MAX || k + e > SM_DECIMAL_MAX)
+        return false;
+    int zeros = e >= 0 ? e : k <= -e ? -e - k + 1 : 0; /* behind or in front of the digits */
+    int whole = e >= 0 ? k + e : k <= -e ? 1 : k + e;
+    char full[2 * SM_DECIMAL_MAX + 24];
+    memset(full, '0', (size_t)(k + zeros));
+    memcpy(full + (e >= 0 ? 0 : zeros), d, (size_t)k);
+    if (k + zeros + 2 > SM_DECIMAL_MAX)
+        return false;
+    *size = 0;
+    if (n->minus && n->digits != 0)
+        out[(*size)++] = '-';
+    memcpy(out + *size, full, (size_t)whole);
+    *size += (size_t)whole;
+    if (k + zeros > whole) {
+        out[(*size)++] = '.';
+        memcpy(out + *size, full + whole, (size_t)(k + zeros - whole));
+        *size += (size_t)(k + zeros - whole);
+    }
+    return true;
+}
+
+/* A whole number of a few digits that is its own canonical form, as most are. */
+static bool small_number(struct sm_cell *cell, struct sm_text_view text)
+{
+    int64_t value = 0;
+    if (text.n == 0 || text.n > 18 || (text.n > 1 && *text.p == '0'))
+        return false;
+    for (size_t i = 0; i < text.n; i++) {
+        if (!is_digit(text.p[i]))
+            return false;
+        value = value * 10 + (text.p[i] - '0');
+    }
+    cell->as.i = value;
+    cell->text = text;
+    return true;
+}
+
+bool sm_cell_number(struct sm_cell *cell, struct sm_text_view text, struct sm_cell_fault *fault)
+{
+    struct parts n;
+    size_t size;
+    cell->small = small_number(cell, text);
+    if (cell->small)
+        return true;
+    if (memchr(text.p, 'e', text.n) == NULL && memchr(text.p, 'E', text.n) == NULL)
+        return sm_cell_decimal(cell, text, fault);
+    if (!take_apart(text, &n))
+        return sm_cell_wrong(fault, "type", "a number");
+    if (n.digits == 0)
+        n.exponent = 0;
+    drop_zeros(&n);
+    if (!put_in_full(&n, cell->own, &size))
+        return sm_cell_wrong(fault, "range",
+                             "a number of at most 60 characters in full "
+                             "(float takes larger ones)");
+    cell->text = (struct sm_text_view){cell->own, size};
+    return true;
+}
+
+/* ---- cells from values --------------------------------------------------------------------- */
+
+void sm_cell_from_int(struct sm_cell *cell, int64_t value)
+{
+    char text[20], *end = text + sizeof text, *p = end;
+    uint64_t v = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do
+        *--p = (char)('0' + v % 10);
+    while ((v /= 10) != 0);
+    if (value < 0)
+        *--p = '-';
+    cell->type = SM_CELL_INT;
+    cell->null = false;
+    cell->as.i = value;
+    cell->text = (struct sm_text_view){cell->own, (size_t)(end - p)};
+    memcpy(cell->own, p, (size_t)(end - p));
+}
+
+/* A value of few digits, most of them: at most 15, so that no shorter ones read back. */
+static bool format_short(double value, char out[64], size_t *size)
+{
+    double scaled = value;
+    for (int digits = 0; digits <= 6; digits++, scaled = value * pow(10, digits)) {
+        if (fabs(scaled) >= 1e15)
+            return false;
+        if (scaled != nearbyint(scaled) || scaled / pow(10, digits) != value)
+            continue;
+        struct parts n = {
+            .digits = (uint64_t)fabs(scaled), .exponent = -digits, .minus = value < 0};
+        drop_zeros(&n);
+        *size = format_parts(&n, out);
+        return true;
+    }
+    return false;
+}
+
+bool sm_cell_from_float(struct sm_cell *cell, double value)
+{
+    size_t size = 1;
+    if (!isfinite(value))
+        return false;
+    cell->type = SM_CELL_FLOAT;
+    cell->null = false;
+    cell->as.f = value == 0 ? 0 : value;
+    if (value == 0)
+        cell->own[0] = '0';
+    else if (!format_short(value, cell->own, &size))
+        size = format_value(value, cell->own);
+    cell->text = (struct sm_text_view){cell->own, size};
+    return true;
+}
+
 bool sm_cell_float(struct sm_cell *cell, struct sm_text_view text, struct sm_cell_fault *fault)
 {
     struct parts n;

@@ -96,6 +96,8 @@ int sm_sink_open(struct sm_sink *sink, struct sm_run *run, const struct sm_colum
                  enum sm_output output)
 {
     *sink = (struct sm_sink){.run = run, .columns = columns, .output = output};
+    if (columns->whole && (output == SM_OUTPUT_CSV || output == SM_OUTPUT_MSGPACK))
+        return sm_fail(run, SM_E_BAD_ARGS, "args.output: csv and msgpack need args.columns");
     if (output == SM_OUTPUT_NONE)
         return 0;
     int code = write_names(sink);

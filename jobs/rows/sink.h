@@ -19,6 +19,12 @@ enum sm_output {
     "output rows: result.rows, a list of maps; ndjson, csv: the body; msgpack: the body, one map " \
     "after the other"
 
+/* Whether JSON goes where U+0000 and numbers of any size cannot. */
+static inline bool sm_output_is_bounded(enum sm_output output)
+{
+    return output != SM_OUTPUT_NDJSON && output != SM_OUTPUT_NONE;
+}
+
 struct sm_sink {
     struct sm_run *run;
     const struct sm_columns *columns;

@@ -59,10 +59,15 @@ void cli_help(FILE *out, const char *noun)
 static const char *kind_name(const struct sm_arg *arg)
 {
     static const char *const names[] = {
-        [SM_ARG_INT] = "integer",        [SM_ARG_FLOAT] = "number",
-        [SM_ARG_BOOL] = "bool",          [SM_ARG_TEXT] = "text",
-        [SM_ARG_CHOICE] = "one of",      [SM_ARG_CHOICES] = "list of",
-        [SM_ARG_TEXTS] = "list of text", [SM_ARG_INTS] = "list of integers",
+        [SM_ARG_INT] = "integer",
+        [SM_ARG_FLOAT] = "number",
+        [SM_ARG_BOOL] = "bool",
+        [SM_ARG_TEXT] = "text",
+        [SM_ARG_CHOICE] = "one of",
+        [SM_ARG_CHOICES] = "list of",
+        [SM_ARG_TEXTS] = "list of text",
+        [SM_ARG_INTS] = "list of integers",
+        [SM_ARG_SCALAR] = "text, number or bool",
         [SM_ARG_MAPS] = "list of maps",
     };
     return names[arg->kind];
@@ -80,6 +85,17 @@ static void print_arg(FILE *out, const struct sm_arg *arg, int indent)
             print_arg(out, a, indent + 4);
 }
 
+/* As printf takes it; examples hold neither quotes of the shell's nor percent signs. */
+static void print_input(FILE *out, const char *input)
+{
+    if (input == NULL)
+        return;
+    fputs("printf '", out);
+    for (; *input != '\0'; input++)
+        *input == '\n' ? fputs("\\n", out) : fputc(*input, out);
+    fputs("' | ", out);
+}
+
 static void print_type(FILE *out, const struct sm_type *type)
 {
     fprintf(out, "\n%s: %s%s\n", type->name, type->summary,
@@ -88,8 +104,12 @@ static void print_type(FILE *out, const struct sm_type *type)
         fputs("  any map\n", out);
     for (const struct sm_arg *a = type->schema; a != NULL && a->name != NULL; a++)
         print_arg(out, a, 2);
-    fprintf(out, "Result: %s\nExample: stampmill job add %s%s --args '%s' --wait\n",
-            type->result_help, type->name, type->takes_input ? " --input FILE" : "",
+    fprintf(out, "Result: %s\nExample: ", type->result_help);
+    print_input(out, type->example_input);
+    const char *input = type->example_input != NULL ? " --input -"
+                        : type->takes_input         ? " --input FILE"
+                                                    : "";
+    fprintf(out, "stampmill job add %s%s --args '%s' --wait\n", type->name, input,
             type->example_args);
 }
 

@@ -4,18 +4,8 @@
  * too_large; rows_in = rows_out + rows_bad; NDJSON has as many lines as rows_out; CSV that was
  * written reads back to the same number of rows.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/buf.h"
-#include "base/check.h"
-#include "base/json.h"
 #include "jobs/csv/scan.h"
-#include "jobs/job.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/rows.h"
 
 /* ---- the scanners -------------------------------------------------------------------------- */
 
@@ -64,58 +54,13 @@ static void compare_scanners(const char *data, size_t size, char delimiter, char
 
 /* ---- the handler --------------------------------------------------------------------------- */
 
-static void run_csv(const char *args, const char *input, size_t size, struct sm_run_out *out)
-{
-    static struct sm_runner *runner;
-    struct sm_buf msg;
-    struct sm_err err;
-    if (runner == NULL)
-        runner = sm_runner_new();
-    sm_buf_init(&msg, 0);
-    SM_ASSERT(sm_json_to_msgpack(args, strlen(args), &msg, &err) == 0);
-    struct sm_run_in in = {.type = sm_type_find("parse.csv", 9),
-                           .args = msg.data,
-                           .args_size = msg.size,
-                           .input = input,
-                           .input_size = size,
-                           .attempt = 1,
-                           .limits = {1 << 20, 1 << 22, 1 << 23, 1000}};
-    sm_runner_run(runner, &in, out);
-    sm_buf_free(&msg);
-    SM_ASSERT(out->code == 0 || out->code == SM_E_BAD_INPUT || out->code == SM_E_TOO_LARGE);
-}
-
-static unsigned long long count_of(const struct sm_run_out *out, const char *key)
-{
-    /* the counts stand last, behind everything that came from the input */
-    for (const char *at = out->result + out->result_size - strlen(key); at >= out->result; at--)
-        if (memcmp(at, key, strlen(key)) == 0)
-            return strtoull(at + strlen(key), NULL, 10);
-    abort();
-}
-
-static unsigned long long check_counts(const struct sm_run_out *out)
-{
-    unsigned long long rows_out = count_of(out, "\"rows_out\":");
-    SM_ASSERT(count_of(out, "\"rows_in\":") == rows_out + count_of(out, "\"rows_bad\":"));
-    return rows_out;
-}
-
-static void check_ndjson(const struct sm_run_out *out)
-{
-    unsigned long long lines = 0;
-    for (size_t i = 0; i < out->body_size; i++)
-        lines += out->body[i] == '\n';
-    SM_ASSERT(lines == check_counts(out));
-}
-
 static void check_csv(const struct sm_run_out *out)
 {
     struct sm_run_out again;
     unsigned long long rows = check_counts(out);
     if (out->body_size <= 2)
         return; /* no columns */
-    run_csv("{\"output\":\"none\"}", out->body, out->body_size, &again);
+    run_type("parse.csv", "{\"output\":\"none\"}", out->body, out->body_size, &again);
     SM_ASSERT(again.code == 0 && check_counts(&again) == rows);
     sm_run_out_free(&again);
 }
@@ -151,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                      option == 5   ? '\''
                      : option == 6 ? '\0'
                                    : '"');
-    run_csv(options[option], input, size - 1, &out);
+    run_type("parse.csv", options[option], input, size - 1, &out);
     if (out.code == 0) {
         check_counts(&out);
         if (option == 0 || option == 4)

@@ -1,4 +1,6 @@
 /* Arguments against a schema: what is taken, and what each refusal says. */
+#include <stdio.h>
+
 #include "jobs/args.h"
 #include "tests/base/suite.h"
 #include "tests/jobs/harness.h"
@@ -38,6 +40,7 @@ static const struct sm_arg schema[] = {
     {.name = "words", .kind = SM_ARG_TEXTS, .min = 1, .max = 2, .help = ""},
     {.name = "steps", .kind = SM_ARG_INTS, .min = 1, .max = 9, .help = ""},
     {.name = "columns", .kind = SM_ARG_MAPS, .min = 1, .max = 3, .fields = inner, .help = ""},
+    {.name = "value", .kind = SM_ARG_SCALAR, .max = 30, .help = ""},
     {.name = NULL},
 };
 
@@ -79,6 +82,8 @@ START_TEST(refusals_name_the_path_the_expectation_and_the_likely_meaning)
         {"{\"mode\":\"fsat\"}",
          "args.mode: \"fsat\" is none of fast|safe|slow; did you mean \"fast\"?"},
         {"{\"mode\":1}", "args.mode: expected one of fast|safe|slow, got 1"},
+        {"{\"mode\":\"fast\",\"value\":[1]}",
+         "args.value: expected a text, a number or a bool, got a list"},
         {"{\"mode\":\"fas\"}", "args.mode: \"fas\" is none of"},
         {"{\"mode\":\"fast|safe\"}", "is none of"},
         {"{\"mode\":\"fast\",\"count\":11}", "args.count: 11, expected -5 to 10"},
@@ -220,6 +225,37 @@ START_TEST(values_land_at_their_rows_and_texts_end_with_nul)
 }
 END_TEST
 
+START_TEST(scalars_read_as_their_text)
+{
+    static const char *const cases[][2] = {
+        {"\"x y\"", "x y"},
+        {"\"\"", ""},
+        {"true", "true"},
+        {"false", "false"},
+        {"-7", "-7"},
+        {"0.1", "0.1"},
+        {"1.5e300", "1.5e+300"},
+        {"9223372036854775807", "9223372036854775807"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char json[80];
+        struct sm_arena arena;
+        struct sm_buf msg;
+        const struct sm_value *v;
+        struct sm_err err;
+        snprintf(json, sizeof json, "{\"mode\":\"safe\",\"value\":%s}", cases[i][0]);
+        sm_arena_init(&arena, 1 << 20);
+        sm_buf_init(&msg, 0);
+        ck_assert_int_eq(sm_json_to_msgpack(json, strlen(json), &msg, &err), 0);
+        ck_assert_int_eq(sm_args_read(&type, msg.data, msg.size, &arena, &v, &err), 0);
+        ck_assert_str_eq(v[9].as.text.p, cases[i][1]);
+        ck_assert_uint_eq(v[9].as.text.n, strlen(cases[i][1]));
+        sm_buf_free(&msg);
+        sm_arena_free(&arena);
+    }
+}
+END_TEST
+
 START_TEST(arguments_past_the_memory_limit_are_too_large)
 {
     struct sm_arena arena;
@@ -238,6 +274,6 @@ int main(void)
         "jobs_args", {refusals_name_the_path_the_expectation_and_the_likely_meaning, 0},
         {what_fits_is_taken, 0}, {bytes_that_are_no_clean_map_are_refused, 0},
         {nesting_ten_thousand_deep_is_refused, 0}, {absent_arguments_read_as_their_fallbacks, 0},
-        {values_land_at_their_rows_and_texts_end_with_nul, 0},
+        {values_land_at_their_rows_and_texts_end_with_nul, 0}, {scalars_read_as_their_text, 0},
         {arguments_past_the_memory_limit_are_too_large, 0});
 }

@@ -79,6 +79,27 @@ static const struct row table[] = {
     {SM_CELL_DECIMAL, "", NULL},
     {SM_CELL_DECIMAL, ".", NULL},
     {SM_CELL_DECIMAL, "1.2.3", NULL},
+    {SM_CELL_NUMBER, "0", "0"},
+    {SM_CELL_NUMBER, "-0", "0"},
+    {SM_CELL_NUMBER, "007", "7"},
+    {SM_CELL_NUMBER, "123456789012345678", "123456789012345678"},
+    {SM_CELL_NUMBER, "-12.30", "-12.30"},
+    {SM_CELL_NUMBER, "1e3", "1000"},
+    {SM_CELL_NUMBER, "-1.25E+2", "-125"},
+    {SM_CELL_NUMBER, "1.2345e2", "123.45"},
+    {SM_CELL_NUMBER, "12e-1", "1.2"},
+    {SM_CELL_NUMBER, "12e-2", "0.12"},
+    {SM_CELL_NUMBER, "12e-5", "0.00012"},
+    {SM_CELL_NUMBER, "0e99", "0"},
+    {SM_CELL_NUMBER, "0e-99999", "0"},
+    {SM_CELL_NUMBER, "1e55", "10000000000000000000000000000000000000000000000000000000"},
+    {SM_CELL_NUMBER, "1e60", NULL},
+    {SM_CELL_NUMBER, "1e-60", NULL},
+    {SM_CELL_NUMBER, "1e999999999999", NULL},
+    {SM_CELL_NUMBER, "12345678901234567890e1", NULL},
+    {SM_CELL_NUMBER, "1e", NULL},
+    {SM_CELL_NUMBER, "e1", NULL},
+    {SM_CELL_NUMBER, "x", NULL},
     {SM_CELL_BOOL, "TRUE", "true"},
     {SM_CELL_BOOL, "0", "false"},
     {SM_CELL_BOOL, "Yes", "true"},
@@ -221,6 +242,67 @@ START_TEST(random_integers_read_back)
 }
 END_TEST
 
+START_TEST(values_made_into_cells_read_back_in_their_shortest_form)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } known[] = {{0, "0"},
+                 {-0.0, "0"},
+                 {1.5, "1.5"},
+                 {-12, "-12"},
+                 {0.1 + 0.2, "0.30000000000000004"},
+                 {1e21, "1e+21"},
+                 {123456.789, "123456.789"},
+                 {1e-7, "1e-7"},
+                 {5e-324, "5e-324"},
+                 {1e15, "1000000000000000"}};
+    struct sm_cell cell;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        ck_assert(sm_cell_from_float(&cell, known[i].value));
+        ck_assert_msg(cell.text.n == strlen(known[i].text) &&
+                          memcmp(cell.text.p, known[i].text, cell.text.n) == 0,
+                      "%.*s, expected %s", (int)cell.text.n, cell.text.p, known[i].text);
+    }
+    ck_assert(!sm_cell_from_float(&cell, INFINITY) && !sm_cell_from_float(&cell, NAN));
+    for (int i = 0; i < 20000; i++) {
+        uint64_t bits = next_random();
+        double value = (double)(int64_t)(bits >> 20) / (double)(1 + bits % 1000);
+        char text[80];
+        ck_assert(sm_cell_from_float(&cell, i % 2 != 0 ? -value : value));
+        snprintf(text, sizeof text, "%.*s", (int)cell.text.n, cell.text.p);
+        ck_assert_msg(strtod(text, NULL) == cell.as.f, "%.17g as %s", cell.as.f, text);
+        sm_cell_from_int(&cell, (int64_t)bits);
+        snprintf(text, sizeof text, "%lld", (long long)(int64_t)bits);
+        ck_assert(cell.text.n == strlen(text) && memcmp(cell.text.p, text, cell.text.n) == 0);
+    }
+    sm_cell_from_int(&cell, INT64_MIN);
+    ck_assert_mem_eq(cell.text.p, "-9223372036854775808", 20);
+}
+END_TEST
+
+/* Decimals are compared digit by digit; doubles of as few digits by the machine. */
+START_TEST(random_decimals_are_ordered_as_their_values)
+{
+    for (int i = 0; i < 50000; i++) {
+        char text[2][40];
+        struct sm_cell cells[2];
+        struct sm_cell_fault fault;
+        double values[2];
+        for (int k = 0; k < 2; k++) {
+            int digits = (int)(next_random() % 4);
+            values[k] = (double)((int64_t)(next_random() % 20000) - 10000) / pow(10, digits);
+            snprintf(text[k], sizeof text[k], "%.*f", digits + (int)(next_random() % 3), values[k]);
+            struct sm_text_view view = {text[k], strlen(text[k])};
+            ck_assert(sm_cell_convert(&cells[k], SM_CELL_DECIMAL, view, true, &fault));
+        }
+        int expected = (values[0] > values[1]) - (values[0] < values[1]);
+        ck_assert_msg(sm_cell_compare(&cells[0], &cells[1]) == expected, "%s and %s", text[0],
+                      text[1]);
+    }
+}
+END_TEST
+
 START_TEST(random_bytes_never_break_a_conversion)
 {
     static const char alphabet[] = "0123456789+-.eETZ: \ttruefalsn\xc3\xa9";
@@ -244,5 +326,8 @@ int main(void)
     return RUN_SUITE("jobs_cell", {fields_convert_to_their_canonical_text_or_are_refused, 0},
                      {random_doubles_are_rounded_as_strtod_does_and_read_back, 0},
                      {random_digits_are_rounded_as_strtod_does_and_read_back, 0},
-                     {random_integers_read_back, 0}, {random_bytes_never_break_a_conversion, 0});
+                     {random_integers_read_back, 0},
+                     {values_made_into_cells_read_back_in_their_shortest_form, 0},
+                     {random_decimals_are_ordered_as_their_values, 0},
+                     {random_bytes_never_break_a_conversion, 0});
 }
