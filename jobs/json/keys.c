@@ -25,10 +25,9 @@ void sm_json_keys_reset(struct sm_json_keys *keys)
     keys->found = false;
 }
 
-bool sm_json_keys_open(struct sm_json_keys *keys)
+void sm_json_keys_open(struct sm_json_keys *keys)
 {
     keys->begins[keys->depth++] = keys->n; /* the scan bounds the depth */
-    return true;
 }
 
 static bool grow(struct sm_json_keys *keys)

@@ -23,8 +23,8 @@ struct sm_json_keys {
 int sm_json_keys_start(struct sm_json_keys *keys, struct sm_run *run);
 /* Nothing is open, nothing was found: for the next line of many. */
 void sm_json_keys_reset(struct sm_json_keys *keys);
+void sm_json_keys_open(struct sm_json_keys *keys);
 /* False: the run's memory. */
-bool sm_json_keys_open(struct sm_json_keys *keys);
 bool sm_json_keys_add(struct sm_json_keys *keys, const char *key, size_t n, bool escaped);
 void sm_json_keys_close(struct sm_json_keys *keys);
 

@@ -225,8 +225,8 @@ static const char *open(struct sm_json_scan *s, const char *p, size_t depth)
         s->code = SM_E_TOO_LARGE;
         return NULL;
     }
-    if (*p == '{' && s->keys != NULL && !sm_json_keys_open(s->keys))
-        return no_memory(s);
+    if (*p == '{' && s->keys != NULL)
+        sm_json_keys_open(s->keys);
     return p + 1;
 }
 

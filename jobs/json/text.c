@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "jobs/rows/plain.h"
+
 /* ---- escapes ------------------------------------------------------------------------------- */
 
 static unsigned hex4(const char *p)
@@ -94,15 +96,18 @@ static char *put_again(char *out, unsigned c)
 }
 
 /* A string with its quotes; *p is moved behind it. */
-static char *copy_string(const char **p, char *out)
+static char *copy_string(const char **p, const char *end, char *out)
 {
     const char *from = *p;
     *out++ = *from++;
-    while (*from != '"') {
-        if (*from == '\\')
-            out = put_again(out, take_escape(&from));
-        else
-            *out++ = *from++;
+    for (;;) {
+        const char *stop = sm_plain_end(from, end);
+        memcpy(out, from, (size_t)(stop - from));
+        out += stop - from;
+        from = stop;
+        if (*from == '"')
+            break;
+        out = put_again(out, take_escape(&from));
     }
     *out++ = '"';
     *p = from + 1;
@@ -115,7 +120,7 @@ size_t sm_json_compact(const char *p, size_t n, char *out)
     const char *end = p + n;
     while (p < end) {
         if (*p == '"')
-            out = copy_string(&p, out);
+            out = copy_string(&p, end, out);
         else if ((unsigned char)*p <= ' ')
             p++;
         else

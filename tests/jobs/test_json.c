@@ -326,6 +326,7 @@ START_TEST(equal_keys_are_a_bad_row_where_the_job_says_so)
            "\"duplicate_key\",\"message\":\"the key \\\"a\\\" stands twice in a map\"},{\"row\":3,"
            "\"line\":1,\"column\":null,\"code\":\"duplicate_key\",\"message\":\"the key \\\"k\\\" "
            "stands twice in a map\"}]}");
+    expect_rows("{\"duplicate_keys\":\"error\"}", "[{},{\"a\":{}}]", "[{},{\"a\":{}}]");
     char many[2000], *at = many;
     at += sprintf(at, "[{");
     for (int i = 0; i < 100; i++)

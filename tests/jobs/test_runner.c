@@ -211,7 +211,7 @@ START_TEST(every_type_is_complete_and_its_example_works_as_printed)
         ck_assert_msg(ran.code == 0, "%s: %s", type->name, ran.error);
         ran_free(&ran);
     }
-    ck_assert_uint_ge(n, 11);
+    ck_assert_uint_ge(n, 12);
 }
 END_TEST
 
