@@ -200,8 +200,7 @@ START_TEST(what_is_no_json_is_refused_wherever_it_stands)
         "\xef\xbb",
         "\xef\xbb\xbf",
         "[\x0c]",
-        "[\xc2\xa0"
-        "1]",
+        "[\xc2\xa0 1]",
         "\xe2\x81\xa0[1]",
         "[1]//",
         "/**/[1]",
