@@ -4,11 +4,11 @@ import json
 from . import history
 from .faults import FAULTS
 from .jobs import ACCEPTED, REFUSED, UNKNOWN, Want, derived_id
+from .record import Record
 
 EARLY_S = 0.003         # clocks are read at different moments, in whole milliseconds
 LEAST_OF_BACKOFF = 0.8  # plus or minus 20 %
 AFTER_LEASES = 4        # a judge needs two, and the worker hears of it with its next beat
-STALL_S = 0.45          # between two samples of ours, a tenth of a second apart
 CANCEL_S = 1.0          # looked up each 200 ms, and the machine's cores are lost for a while
 
 
@@ -20,10 +20,11 @@ class Evidence:
         pg = world.servers.pg(timeout=120)
         self.rows, self.attempts = history.rows(pg), history.attempts(pg)
         self.changed, self.commits = history.changed_successes(pg), history.first_commits(pg)
+        self.revived = history.revived(pg)
         pg.close()
         self.jobs = [job for producer in world.producers for job in producer.jobs]
         self.ids = self._ids()
-        self.kept = world.servers.enqueued() if world.losses else set()
+        self.record = Record(world.servers.aof(), world.sizes.clock())
 
     def _ids(self):
         """Which ids a job's rows may have: its own, or one derived from each of its entries."""
@@ -37,18 +38,21 @@ class Evidence:
         return [derived_id(incarnation, job.queue, entry)
                 for incarnation in self.world.watch.incarnations[job.queue] for entry in job.entries]
 
+    def entries_of(self, job):
+        """Queue and id of all its entries, also of those of which nobody was told."""
+        return {(job.queue, entry) for entry in job.entries} | set(self.record.of.get(job.id, ()))
+
     def row(self, job):
         if job.id:
             return self.rows.get(job.id)
         return next((self.rows[name] for name in self.derived(job) if name in self.rows), None)
 
-    def lost_by_redis(self, job, acked=None):
-        """Every acknowledgement it had (or this one) fell into a window in which Redis may lose what it acknowledged, and
-        its file does not have the entry. A wipe loses what is in the file."""
-        pairs = [(at, entry) for at, entry in zip(job.acked, job.entries) if acked is None or at == acked]
-        taken = [(self.taken_at(at, entry), entry) for at, entry in pairs]
-        return not job.durable and bool(taken) and all(
-            self.fell_into_loss(at) and (self.was_wiped(at) or (job.queue, entry) not in self.kept) for at, entry in taken)
+    def lost_by_redis(self, job):
+        """Each of its entries was wiped, or was taken within a window in which Redis may lose what it acknowledged, and is
+        not in its file."""
+        return not job.durable and bool(job.entries) and all(
+            known.wiped if (known := self.record.entries.get((job.queue, entry)))
+            else self.may_be_unrecorded(self.taken_at(at, entry)) for at, entry in zip(job.acked, job.entries))
 
     def taken_at(self, acked, entry):
         """When Redis took the entry: it says so itself, and its producer heard of it later, on a busy machine much later."""
@@ -59,11 +63,12 @@ class Evidence:
         return any((FAULTS[step.name].isolates or FAULTS[step.name].outage == "redis")
                    and step.began < end and begin < step.healed + CANCEL_S for step, _ in self.world.applied)
 
-    def was_wiped(self, at):
-        return any(begin == 0 and at <= end for begin, end in self.world.losses)
-
     def fell_into_loss(self, at):
         return any(begin <= at <= end for begin, end in self.world.losses)
+
+    def may_be_unrecorded(self, at):
+        """A power cut took what Redis did then out of its file."""
+        return any(0 < begin <= at <= end for begin, end in self.world.losses)
 
 
 def every_accepted_job_has_its_row(e):
@@ -114,15 +119,43 @@ def a_succeeded_row_never_changes(e):
 
 
 def nothing_settles_before_its_commit(e):
-    """An entry that was seen to be gone has a row that was committed by then."""
-    for job, entry, seen in e.world.watch.gone:
-        if e.lost_by_redis(job, job.acked[job.entries.index(entry)]):
-            continue
+    """When an entry was deleted, its row had been committed."""
+    for job in e.jobs:
         row = e.row(job)
         committed = None if row is None else e.commits.get(row.id)
-        if committed is not None and committed > seen:
-            yield (f"early settle: entry {job.queue}/{entry} of job {job.n} ({job.kind}, {row.id}) was gone "
-                   f"{(committed - seen) * 1000:.0f} ms before its row was committed")
+        for queue, entry in e.entries_of(job) if committed is not None else ():
+            known = e.record.entries.get((queue, entry))
+            if known is not None and known.gone is not None and committed > known.gone:
+                yield (f"early settle: entry {queue}/{entry} of job {job.n} ({job.kind}, {row.id}) was gone "
+                       f"{(committed - known.gone) * 1000:.0f} ms before its row was committed")
+
+
+def redis_is_told_in_the_right_order(e):
+    """By Redis's own record: deleted, then acknowledged; and nobody is struck off who still owns something."""
+    yield from e.record.broken
+
+
+def a_failure_is_its_owners(e):
+    """A failure counts only where its worker still owned an entry of the job when the run had ended."""
+    for job in e.jobs if not e.world.clocks_jumped else ():
+        row = e.row(job)
+        failures = [] if row is None else [(what, finished, worker) for _, _, what, _, finished, worker
+                                           in e.attempts.get(row.id, ())]
+        if row is not None and row.state == "dead" and row.finished is not None:
+            failures.append(("burial", row.finished, row.worker))
+        owners = [owner for entry in e.entries_of(job) if entry in e.record.entries
+                  for owner in e.record.entries[entry].owners] if failures else []
+        for what, finished, worker in failures:
+            if owners and not e.may_be_unrecorded(finished) and not any(
+                    name == worker and until >= finished for name, _, until in owners):
+                until = max((until for name, _, until in owners if name == worker), default=None)
+                yield (f"stale failure: {what} of job {job.n} ({job.kind}, {row.id}) by {worker}, which "
+                       + ("never owned it" if until is None else f"had lost it {(finished - until) * 1000:.0f} ms before"))
+
+
+def what_has_ended_is_not_relayed_again(e):
+    for job, life in e.revived:
+        yield f"relayed again: durable job {job} was due again in life {life} though its result was there"
 
 
 def faults_use_no_attempt(e):
@@ -199,8 +232,8 @@ def no_living_worker_is_given_up(e):
     so may a machine whose cores were lost for a while."""
     excused = [(step.began, step.healed + AFTER_LEASES * e.world.settings.lease_ms / 1000)
                for step, _ in e.world.applied if FAULTS[step.name].isolates]
-    rates = e.world.watch.rates
-    excused += [(before[0] - 1, after[0] + 2) for before, after in zip(rates, rates[1:]) if after[0] - before[0] > STALL_S]
+    excused += [(begin - 1, end + 2) for begin, end in e.world.stalls.seen]
+    rates = e.world.rates.seen
     for before, after in zip(rates, rates[1:]):
         if after[2] > before[2] and not any(begin <= after[0] <= end for begin, end in excused):
             active = [step.name for step, _ in e.world.applied if step.began - 1 <= after[0] <= step.healed + 5]
@@ -228,7 +261,8 @@ def daemons_end_as_they_should(e):
 
 
 CHECKS = (every_accepted_job_has_its_row, every_row_has_its_job, every_content_is_right, a_succeeded_row_never_changes,
-          nothing_settles_before_its_commit, faults_use_no_attempt, nothing_starts_early,
+          nothing_settles_before_its_commit, redis_is_told_in_the_right_order, a_failure_is_its_owners,
+          what_has_ended_is_not_relayed_again, faults_use_no_attempt, nothing_starts_early,
           what_is_cancelled_does_not_start, nothing_is_read_again, no_living_worker_is_given_up, postgres_refuses_nothing,
           redis_holds_nothing, daemons_end_as_they_should)
 

@@ -492,6 +492,19 @@ class NetCut(ProxyFault):
 
 
 @fault
+class NetLostReply(ProxyFault):
+    """One connection of a daemon ends within one answer, and nothing else is disturbed: the entries that it named are
+    owned, and nobody has heard of them."""
+    name, leases, signs, isolates = "net-lost-reply", (0.2, 0.6), ("proxy:cut",), False
+
+    def apply(self):
+        daemon = self.rng.choice(self.world.fleet.daemons).name
+        self.routes = [f"redis-{daemon}"]
+        word = self.rng.choice(("XREADGROUP", "XREADGROUP", "EVALSHA"))
+        self.set("all", f"cut_down={self.rng.randrange(1, 400)} after={word} once")
+
+
+@fault
 class NetBlackHole(ProxyFault):
     name, leases, signs = "net-black-hole", (1.0, 4.0), ("proxy:swallowed",)
 
