@@ -9,6 +9,7 @@ from .record import Record
 EARLY_S = 0.003         # clocks are read at different moments, in whole milliseconds
 LEAST_OF_BACKOFF = 0.8  # plus or minus 20 %
 AFTER_LEASES = 4        # a judge needs two, and the worker hears of it with its next beat
+STALL_S = 0.45          # between two samples of ours, a tenth of a second apart, for which no daemon waits for a server
 CANCEL_S = 1.0          # looked up each 200 ms, and the machine's cores are lost for a while
 
 
@@ -147,8 +148,8 @@ def a_failure_is_its_owners(e):
                   for owner in e.record.entries[entry].owners] if failures else []
         for what, finished, worker in failures:
             if owners and not e.may_be_unrecorded(finished) and not any(
-                    name == worker and until >= finished for name, _, until in owners):
-                until = max((until for name, _, until in owners if name == worker), default=None)
+                    name == worker and until >= finished for name, until in owners):
+                until = max((until for name, until in owners if name == worker), default=None)
                 yield (f"stale failure: {what} of job {job.n} ({job.kind}, {row.id}) by {worker}, which "
                        + ("never owned it" if until is None else f"had lost it {(finished - until) * 1000:.0f} ms before"))
 
@@ -232,8 +233,8 @@ def no_living_worker_is_given_up(e):
     so may a machine whose cores were lost for a while."""
     excused = [(step.began, step.healed + AFTER_LEASES * e.world.settings.lease_ms / 1000)
                for step, _ in e.world.applied if FAULTS[step.name].isolates]
-    excused += [(begin - 1, end + 2) for begin, end in e.world.stalls.seen]
     rates = e.world.rates.seen
+    excused += [(before[0] - 1, after[0] + 2) for before, after in zip(rates, rates[1:]) if after[0] - before[0] > STALL_S]
     for before, after in zip(rates, rates[1:]):
         if after[2] > before[2] and not any(begin <= after[0] <= end for begin, end in excused):
             active = [step.name for step, _ in e.world.applied if step.began - 1 <= after[0] <= step.healed + 5]

@@ -5,7 +5,7 @@
 - How many rows the daemons have committed, which gives the rates; how many of them were given up by others while they
   lived.
 - After a SIGKILL: until when the dead worker's entries were still its own.
-- How long Redis's file was at which time (record.py), and when the machine itself stood still.
+- How long Redis's file was at which time (record.py).
 """
 import bisect
 import math
@@ -16,7 +16,6 @@ import time
 from .resp import Refused
 
 PENDING = 300
-STALL_S = 0.4           # a pause so much longer than it was to be: the machine's cores were lost
 
 
 class Watch(threading.Thread):
@@ -111,21 +110,6 @@ class Rates(Sampler):
         counters = self.fleet.counters()
         committed = sum(counters.get(name, 0) for name in ("jobs_succeeded", "jobs_dead", "jobs_cancelled"))
         self.seen.append((time.monotonic(), committed, counters.get("identities_taken", 0)))
-
-
-class Stalls(Sampler):
-    every_s = 0.05
-
-    def __init__(self):
-        super().__init__()
-        self.seen = []              # (begin, end) in monotonic time
-        self.last = time.monotonic()
-
-    def sample(self):
-        now = time.monotonic()
-        if now - self.last > self.every_s + STALL_S:
-            self.seen.append((self.last, now))
-        self.last = now
 
 
 class Sizes(Sampler):

@@ -20,7 +20,7 @@ from .producers import DurableProducer, Operator, RedisProducer
 from .proxy import Proxy
 from .resp import Refused
 from .servers import Servers
-from .watch import Rates, Sizes, Stalls, Watch
+from .watch import Rates, Sizes, Watch
 
 GRACE_S = 1.2           # after its end, a fault's effect may still show
 
@@ -100,7 +100,7 @@ class World:
                  "--job.grace", "200ms", "--job.backoff", f"{BACKOFF_MS[0]}ms", "--job.backoff_max", f"{BACKOFF_MS[1]}ms"]
         self.fleet = Fleet(programs, self.folder, self.proxy, flags, self.clock, settings.layout)
         self.watch = Watch(self.servers, self.queues)
-        self.rates, self.stalls, self.sizes = self.samplers = Rates(self.fleet), Stalls(), Sizes(self.servers)
+        self.rates, self.sizes = self.samplers = Rates(self.fleet), Sizes(self.servers)
         maker = Maker(random.Random(self.rng.getrandbits(64)), f"{self.seed}-{self.number}", self.queues, self.features,
                       settings.most)
         kinds = [RedisProducer, DurableProducer if "outbox" in self.features else RedisProducer]
