@@ -316,13 +316,20 @@ class World:
         except Unfinished as stuck:
             self.say(str(stuck))
             self.keep_stacks()
-            return [f"unfinished: {stuck}", *(f"alarm: {line}" for line in self.fleet.alarms)]
+            alarms = [f"alarm: {line}" for line in self.fleet.alarms]       # then a server may be away still
+            return [*(alarms or self.what_is_known()), f"unfinished: {stuck}"]
         self.say("drained")
         self.measure()
         violations, evidence = checks.run(self)
         self.say(f"checked: {len(violations)} violations")
         self.keep_history(evidence, violations)
         return violations
+
+    def what_is_known(self):
+        """Violations of what holds at any time, where there is no end to check."""
+        for thread in (self.watch, *self.samplers):
+            thread.stop()
+        return checks.run(self, checks.ALWAYS)[0]
 
     def jobs(self):
         return sum(len(producer.jobs) for producer in self.producers)
