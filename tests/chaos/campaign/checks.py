@@ -1,5 +1,6 @@
 """The history, checked after the drain. Each check is a function that yields violations in words."""
 import json
+import time
 
 from . import history
 from .faults import FAULTS
@@ -61,8 +62,9 @@ class Evidence:
 
     def cut_off(self, begin, end):
         """Whether a worker may have been cut off from Redis in between."""
+        ahead = time.time() - time.monotonic()      # a step's times are monotonic
         return any((FAULTS[step.name].isolates or FAULTS[step.name].outage == "redis")
-                   and step.began < end and begin < step.healed + CANCEL_S for step, _ in self.world.applied)
+                   and step.began + ahead < end and begin < step.healed + ahead + CANCEL_S for step, _ in self.world.applied)
 
     def fell_into_loss(self, at):
         return any(begin <= at <= end for begin, end in self.world.losses)
