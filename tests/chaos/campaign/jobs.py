@@ -207,9 +207,13 @@ DURABLE = {"small_echo", "medium_echo", "small_digest", "csv", "noop", "sleep", 
 class Maker:
     """Makes jobs, without end, from the seed."""
 
-    def __init__(self, rng, nonce, queues, features, most):
+    def __init__(self, rng, nonce, queues, features, most, only=()):
+        unknown = set(only) - {kind.name for kind in KINDS}
+        if unknown:
+            raise SystemExit(f"chaos: no kind of job {', '.join(unknown)}; there are: {', '.join(kind.name for kind in KINDS)}")
         self.rng, self.nonce, self.queues, self.most = rng, nonce, queues, dict(most)
-        self.kinds = [kind for kind in KINDS if (kind.feature is None or kind.feature in features)
+        self.kinds = [kind for kind in KINDS if (not only or kind.name in only)
+                      and (kind.feature is None or kind.feature in features)
                       and (kind.most is None or self.most.get(kind.most))]
         self.n = 0
 

@@ -102,7 +102,7 @@ class World:
         self.watch = Watch(self.servers, self.queues)
         self.rates, self.sizes = self.samplers = Rates(self.fleet), Sizes(self.servers)
         maker = Maker(random.Random(self.rng.getrandbits(64)), f"{self.seed}-{self.number}", self.queues, self.features,
-                      settings.most)
+                      settings.most, self.options.kinds)
         kinds = [RedisProducer, DurableProducer if "outbox" in self.features else RedisProducer]
         common = maker, threading.Lock(), settings.rate / 2, settings.rate * 1.5, self.watch
         self.producers = [kind(self.servers, *common) for kind in kinds]
