@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "jobs/debug/debug.h"
 #include "jobs/run.h"
 
 /* ---- noop ---------------------------------------------------------------------------------- */
@@ -124,8 +125,7 @@ static const struct sm_arg sleep_schema[] = {
     {.name = NULL},
 };
 
-/* Waits in steps of at most 5 ms, so that a stop is seen soon. 0 or the stop's code. */
-static int wait_ms(struct sm_run *run, int64_t ms)
+int sm_debug_wait(struct sm_run *run, int64_t ms)
 {
     const struct sm_clock *clock = sm_run_clock(run);
     int64_t now = sm_mono_us(clock);
@@ -143,7 +143,7 @@ static int wait_ms(struct sm_run *run, int64_t ms)
 
 static int run_sleep(struct sm_run *run)
 {
-    return wait_ms(run, sm_run_args(run)[0].as.i);
+    return sm_debug_wait(run, sm_run_args(run)[0].as.i);
 }
 
 const struct sm_type sm_type_debug_sleep = {
@@ -189,7 +189,7 @@ static int run_alloc(struct sm_run *run)
             return sm_run_stop_code(run);
         sm_run_progress(run, done + n, bytes);
     }
-    return wait_ms(run, args[1].as.i);
+    return sm_debug_wait(run, args[1].as.i);
 }
 
 const struct sm_type sm_type_debug_alloc = {

@@ -6,10 +6,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "jobs/debug/debug.h"
 #include "stampmill/handler.h"
 
 enum { HOW_PERMANENT, HOW_TEMPORARY, HOW_AGAIN_IN, HOW_CRASH, HOW_HANG, HOW_EXIT };
-enum { ARG_HOW, ARG_IN_MS, ARG_ON_ATTEMPTS, ARG_MESSAGE };
+enum { ARG_HOW, ARG_IN_MS, ARG_ON_ATTEMPTS, ARG_MESSAGE, ARG_AFTER_MS };
 
 static const struct sm_arg schema[] = {
     {.name = "how",
@@ -36,6 +37,12 @@ static const struct sm_arg schema[] = {
      .min = 0,
      .max = 16384,
      .help = "the error's text"},
+    {.name = "after_ms",
+     .kind = SM_ARG_INT,
+     .fallback = "0",
+     .min = 0,
+     .max = 86400000,
+     .help = "how many milliseconds it runs before it fails"},
     {.name = NULL},
 };
 
@@ -73,6 +80,9 @@ static int run_fail(struct sm_run *run)
         sm_json_close_map(run);
         return 0;
     }
+    int stopped = sm_debug_wait(run, args[ARG_AFTER_MS].as.i);
+    if (stopped != 0)
+        return stopped;
     switch (args[ARG_HOW].as.i) {
     case HOW_PERMANENT:
         return sm_fail(run, SM_E_FAILED, "%s", message);

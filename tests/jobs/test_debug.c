@@ -103,6 +103,7 @@ START_TEST(what_takes_long_stops_when_told)
     expect_stop("debug.burn", "{\"ms\":3600000}", SM_E_TIMED_OUT);
     expect_stop("debug.sleep", "{\"ms\":86400000}", SM_E_CANCELLED);
     expect_stop("debug.alloc", "{\"bytes\":1000000,\"hold_ms\":3600000}", SM_E_STOPPED);
+    expect_stop("debug.fail", "{\"how\":\"permanent\",\"after_ms\":86400000}", SM_E_CANCELLED);
 }
 END_TEST
 

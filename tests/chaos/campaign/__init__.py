@@ -13,6 +13,8 @@
       plan       which fault when, from the seed
       faults     the faults, one class each
       effects    what a fault did, as seen in counters
-      watch      samples while it runs: settled before committed, rates, memory
+      watch      samples while it runs: rates, memory, how long Redis's file is
+      record     what Redis did, by its append-only file
+      history    what PostgreSQL did, by triggers
       checks     the history, after the drain
 """

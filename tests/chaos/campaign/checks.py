@@ -1,14 +1,16 @@
 """The history, checked after the drain. Each check is a function that yields violations in words."""
 import json
+import time
 
 from . import history
 from .faults import FAULTS
 from .jobs import ACCEPTED, REFUSED, UNKNOWN, Want, derived_id
+from .record import Record
 
 EARLY_S = 0.003         # clocks are read at different moments, in whole milliseconds
 LEAST_OF_BACKOFF = 0.8  # plus or minus 20 %
 AFTER_LEASES = 4        # a judge needs two, and the worker hears of it with its next beat
-STALL_S = 0.45          # between two samples of ours, a tenth of a second apart
+STALL_S = 0.45          # between two samples of ours, a tenth of a second apart, for which no daemon waits for a server
 CANCEL_S = 1.0          # looked up each 200 ms, and the machine's cores are lost for a while
 
 
@@ -21,10 +23,11 @@ class Evidence:
         self.rows, self.attempts = history.rows(pg), history.attempts(pg)
         self.changed, self.commits = history.changed_successes(pg), history.first_commits(pg)
         self.cancelled = history.first_cancelled(pg)
+        self.revived = history.revived(pg)
         pg.close()
         self.jobs = [job for producer in world.producers for job in producer.jobs]
         self.ids = self._ids()
-        self.kept = world.servers.enqueued() if world.losses else set()
+        self.record = Record(world.servers.aof(), world.sizes.clock())
 
     def _ids(self):
         """Which ids a job's rows may have: its own, or one derived from each of its entries."""
@@ -38,18 +41,21 @@ class Evidence:
         return [derived_id(incarnation, job.queue, entry)
                 for incarnation in self.world.watch.incarnations[job.queue] for entry in job.entries]
 
+    def entries_of(self, job):
+        """Queue and id of all its entries, also of those of which nobody was told."""
+        return {(job.queue, entry) for entry in job.entries} | set(self.record.of.get(job.id, ()))
+
     def row(self, job):
         if job.id:
             return self.rows.get(job.id)
         return next((self.rows[name] for name in self.derived(job) if name in self.rows), None)
 
-    def lost_by_redis(self, job, acked=None):
-        """Every acknowledgement it had (or this one) fell into a window in which Redis may lose what it acknowledged, and
-        its file does not have the entry. A wipe loses what is in the file."""
-        pairs = [(at, entry) for at, entry in zip(job.acked, job.entries) if acked is None or at == acked]
-        taken = [(self.taken_at(at, entry), entry) for at, entry in pairs]
-        return not job.durable and bool(taken) and all(
-            self.fell_into_loss(at) and (self.was_wiped(at) or (job.queue, entry) not in self.kept) for at, entry in taken)
+    def lost_by_redis(self, job):
+        """Each of its entries was wiped, or was taken within a window in which Redis may lose what it acknowledged, and is
+        not in its file."""
+        return not job.durable and bool(job.entries) and all(
+            known.wiped if (known := self.record.entries.get((job.queue, entry)))
+            else self.may_be_unrecorded(self.taken_at(at, entry)) for at, entry in zip(job.acked, job.entries))
 
     def taken_at(self, acked, entry):
         """When Redis took the entry: it says so itself, and its producer heard of it later, on a busy machine much later."""
@@ -57,8 +63,9 @@ class Evidence:
 
     def cut_off(self, begin, end):
         """Whether a worker may have been cut off from Redis in between."""
+        ahead = time.time() - time.monotonic()      # a step's times are monotonic
         return any((FAULTS[step.name].isolates or FAULTS[step.name].outage == "redis")
-                   and step.began < end and begin < step.healed + CANCEL_S for step, _ in self.world.applied)
+                   and step.began + ahead < end and begin < step.healed + ahead + CANCEL_S for step, _ in self.world.applied)
 
     def may_be_purged(self, job):
         return any(purge.covers(job) for purge in self.world.operator.purges)
@@ -66,11 +73,12 @@ class Evidence:
     def may_be_cancelled(self, job):
         return job.may_be_cancelled or self.may_be_purged(job)
 
-    def was_wiped(self, at):
-        return any(begin == 0 and at <= end for begin, end in self.world.losses)
-
     def fell_into_loss(self, at):
         return any(begin <= at <= end for begin, end in self.world.losses)
+
+    def may_be_unrecorded(self, at):
+        """A power cut took what Redis did then out of its file."""
+        return any(0 < begin <= at <= end for begin, end in self.world.losses)
 
 
 def every_accepted_job_has_its_row(e):
@@ -122,15 +130,45 @@ def a_succeeded_row_never_changes(e):
 
 
 def nothing_settles_before_its_commit(e):
-    """An entry that was seen to be gone has a row that was committed by then."""
-    for job, entry, seen in e.world.watch.gone:
-        if e.lost_by_redis(job, job.acked[job.entries.index(entry)]) or (not job.durable and e.may_be_purged(job)):
+    """When an entry was deleted, its row had been committed; but a purge leaves plain jobs no row."""
+    for job in e.jobs:
+        if not job.durable and e.may_be_purged(job):
             continue
         row = e.row(job)
         committed = None if row is None else e.commits.get(row.id)
-        if committed is not None and committed > seen:
-            yield (f"early settle: entry {job.queue}/{entry} of job {job.n} ({job.kind}, {row.id}) was gone "
-                   f"{(committed - seen) * 1000:.0f} ms before its row was committed")
+        for queue, entry in e.entries_of(job) if committed is not None else ():
+            known = e.record.entries.get((queue, entry))
+            if known is not None and known.gone is not None and committed > known.gone:
+                yield (f"early settle: entry {queue}/{entry} of job {job.n} ({job.kind}, {row.id}) was gone "
+                       f"{(committed - known.gone) * 1000:.0f} ms before its row was committed")
+
+
+def redis_is_told_in_the_right_order(e):
+    """By Redis's own record: deleted, then acknowledged; and nobody is struck off who still owns something."""
+    yield from e.record.broken
+
+
+def a_failure_is_its_owners(e):
+    """A failure counts only where its worker still owned an entry of the job when the run had ended."""
+    for job in e.jobs if not e.world.clocks_jumped else ():
+        row = e.row(job)
+        failures = [] if row is None else [(what, finished, worker) for _, _, what, _, finished, worker
+                                           in e.attempts.get(row.id, ())]
+        if row is not None and row.state == "dead" and row.finished is not None:
+            failures.append(("burial", row.finished, row.worker))
+        owners = [owner for entry in e.entries_of(job) if entry in e.record.entries
+                  for owner in e.record.entries[entry].owners] if failures else []
+        for what, finished, worker in failures:
+            if owners and not e.may_be_unrecorded(finished) and not any(
+                    name == worker and until >= finished for name, until in owners):
+                until = max((until for name, until in owners if name == worker), default=None)
+                yield (f"stale failure: {what} of job {job.n} ({job.kind}, {row.id}) by {worker}, which "
+                       + ("never owned it" if until is None else f"had lost it {(finished - until) * 1000:.0f} ms before"))
+
+
+def what_has_ended_is_not_relayed_again(e):
+    for job, life in e.revived:
+        yield f"relayed again: durable job {job} was due again in life {life} though its result was there"
 
 
 def faults_use_no_attempt(e):
@@ -226,7 +264,7 @@ def no_living_worker_is_given_up(e):
     so may a machine whose cores were lost for a while."""
     excused = [(step.began, step.healed + AFTER_LEASES * e.world.settings.lease_ms / 1000)
                for step, _ in e.world.applied if FAULTS[step.name].isolates]
-    rates = e.world.watch.rates
+    rates = e.world.rates.seen
     excused += [(before[0] - 1, after[0] + 2) for before, after in zip(rates, rates[1:]) if after[0] - before[0] > STALL_S]
     for before, after in zip(rates, rates[1:]):
         if after[2] > before[2] and not any(begin <= after[0] <= end for begin, end in excused):
@@ -254,12 +292,15 @@ def daemons_end_as_they_should(e):
         yield f"alarm: {line}"
 
 
-CHECKS = (every_accepted_job_has_its_row, every_row_has_its_job, every_content_is_right, a_succeeded_row_never_changes,
-          nothing_settles_before_its_commit, faults_use_no_attempt, nothing_starts_early,
-          what_is_cancelled_does_not_start, what_has_ended_durably_stays_so, nothing_is_read_again,
-          no_living_worker_is_given_up, postgres_refuses_nothing, redis_holds_nothing, daemons_end_as_they_should)
+# what holds at any time
+ALWAYS = (a_succeeded_row_never_changes, nothing_settles_before_its_commit, redis_is_told_in_the_right_order,
+          a_failure_is_its_owners, what_has_ended_is_not_relayed_again, nothing_is_read_again)
+# .. and once everything has ended
+CHECKS = ALWAYS + (every_accepted_job_has_its_row, every_row_has_its_job, every_content_is_right, faults_use_no_attempt,
+                   nothing_starts_early, what_is_cancelled_does_not_start, what_has_ended_durably_stays_so,
+                   no_living_worker_is_given_up, postgres_refuses_nothing, redis_holds_nothing, daemons_end_as_they_should)
 
 
-def run(world):
+def run(world, of=CHECKS):
     evidence = Evidence(world)
-    return [violation for check in CHECKS for violation in check(evidence)], evidence
+    return [violation for check in of for violation in check(evidence)], evidence

@@ -280,7 +280,6 @@ class StrangerTrims(Fault):
             gone = length and quietly(redis.call, "XTRIM", key, "MAXLEN", int(length * part))
             if gone:
                 self.world.effects.note("entries were deleted", gone)
-        self.world.losses.append((0.0, time.time()))
 
 
 # --- clocks ---
@@ -539,6 +538,19 @@ class NetCut(ProxyFault):
         self.ending.set()
         self.thread.join()
         super().stop()
+
+
+@fault
+class NetLostReply(ProxyFault):
+    """One connection of a daemon ends within one answer, and nothing else is disturbed: the entries that it named are
+    owned, and nobody has heard of them."""
+    name, leases, signs, isolates = "net-lost-reply", (0.2, 0.6), ("proxy:cut",), False
+
+    def apply(self):
+        daemon = self.rng.choice(self.world.fleet.daemons).name
+        self.routes = [f"redis-{daemon}"]
+        word = self.rng.choice(("XREADGROUP", "XREADGROUP", "EVALSHA"))
+        self.set("all", f"cut_down={self.rng.randrange(1, 400)} after={word} once")
 
 
 @fault

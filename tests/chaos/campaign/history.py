@@ -1,5 +1,6 @@
 """A record of every write to stampmill.results, made by triggers in a schema of the test's own: who was inserted by
-which transaction, and what an UPDATE changed."""
+which transaction, and what an UPDATE changed; and of durable jobs that were made due again although their result was
+there to see."""
 
 SETUP = """
 CREATE SCHEMA chaos;
@@ -22,6 +23,22 @@ CREATE TRIGGER chaos_inserted AFTER INSERT ON stampmill.results REFERENCING NEW 
     FOR EACH STATEMENT EXECUTE FUNCTION chaos.inserted();
 CREATE TRIGGER chaos_changed AFTER UPDATE OR DELETE ON stampmill.results
     FOR EACH ROW EXECUTE FUNCTION chaos.changed();
+
+CREATE TABLE chaos.revived (id uuid, life integer);
+-- STABLE: it sees what the statement that fires the trigger could see, and nothing newer
+CREATE FUNCTION chaos.has_ended(job uuid, of_life integer) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM stampmill.results AS r WHERE r.id = job AND (r.state = 'succeeded'
+                   OR (r.state IN ('dead', 'cancelled') AND r.life >= of_life)));
+END $$;
+CREATE FUNCTION chaos.was_revived() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO chaos.revived VALUES (new.id, new.life);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER chaos_revived AFTER UPDATE ON stampmill.outbox FOR EACH ROW
+    WHEN (old.epoch IS NOT NULL AND new.epoch IS NULL AND chaos.has_ended(new.id, new.life))
+    EXECUTE FUNCTION chaos.was_revived();
 """
 
 
@@ -38,17 +55,18 @@ SELECT count(*) FROM stampmill.outbox AS o WHERE NOT EXISTS (
 
 ROWS = """
 SELECT id, queue, type, state, attempt, life, result, encode(sha256(body), 'hex'), error_code,
-       extract(epoch FROM started_at), extract(epoch FROM finished_at)
+       extract(epoch FROM started_at), extract(epoch FROM finished_at), worker
 FROM stampmill.results
 """
 
 
 class Row:
-    __slots__ = ("id", "queue", "type", "state", "attempt", "life", "result", "body", "error", "started", "finished")
+    __slots__ = ("id", "queue", "type", "state", "attempt", "life", "result", "body", "error", "started", "finished",
+                 "worker")
 
     def __init__(self, values):
         (self.id, self.queue, self.type, self.state, attempt, life, self.result, self.body, self.error, started,
-         finished) = values
+         finished, self.worker) = values
         self.attempt, self.life = int(attempt), int(life)
         self.started = None if started is None else float(started)
         self.finished = None if finished is None else float(finished)
@@ -66,6 +84,10 @@ def attempts(pg):
             "worker FROM stampmill.attempts ORDER BY started_at"):
         found.setdefault(job, []).append((int(life), int(attempt), code, float(started), float(finished), worker))
     return found
+
+
+def revived(pg):
+    return [(job, int(life)) for job, life in pg.query("SELECT id, life FROM chaos.revived LIMIT 100")]
 
 
 def changed_successes(pg):

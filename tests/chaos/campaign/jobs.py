@@ -164,6 +164,12 @@ def hang(rng, mark):
             Want(attempt=2, result={"attempt": 2}, failures=((1, "timed_out"),)))
 
 
+def slow_failure(rng, mark):
+    """Runs for a while before it fails: where its daemon is stopped meanwhile, its entry may be another's by then."""
+    return ("debug.fail", {"how": "temporary", "after_ms": 200, "on_attempts": [1]}, b"", {"backoff_ms": 50},
+            Want(attempt=2, result={"attempt": 2}, failures=((1, "io"),)))
+
+
 def timed(rng, mark):
     """Runs well within its time. Where its daemon is stopped for longer, the attempt is used up, once, or it is not,
     because the entry was another's by then: the checks only want the two accounts of it to agree."""
@@ -188,7 +194,8 @@ class Kind:
 KINDS = (
     Kind(small_echo, 50), Kind(medium_echo, 3), Kind(small_digest, 14), Kind(csv, 9), Kind(noop, 10), Kind(sleep, 3),
     Kind(long_sleep, 0.06), Kind(delayed, 5), Kind(permanent, 1.5), Kind(unknown_type, 0.6), Kind(bad_args, 0.6),
-    Kind(temporary, 3, "retries"), Kind(exhausted, 1, "retries"), Kind(again, 0.5, "retries"), Kind(timed, 2, "retries"),
+    Kind(temporary, 3, "retries"), Kind(exhausted, 1, "retries"), Kind(again, 0.5, "retries"), Kind(timed, 1, "retries"),
+    Kind(slow_failure, 1.5, "retries"),
     Kind(big_digest, 0.15, most="big"), Kind(big_echo, 0.05, most="big"),
     Kind(crash, 0.05, "guilt", "crashes"), Kind(leave, 0.02, "guilt", "leaves"), Kind(hang, 0.05, "timeouts", "hangs"),
 )
@@ -200,9 +207,13 @@ DURABLE = {"small_echo", "medium_echo", "small_digest", "csv", "noop", "sleep", 
 class Maker:
     """Makes jobs, without end, from the seed."""
 
-    def __init__(self, rng, nonce, queues, features, most):
+    def __init__(self, rng, nonce, queues, features, most, only=()):
+        unknown = set(only) - {kind.name for kind in KINDS}
+        if unknown:
+            raise SystemExit(f"chaos: no kind of job {', '.join(unknown)}; there are: {', '.join(kind.name for kind in KINDS)}")
         self.rng, self.nonce, self.queues, self.most = rng, nonce, queues, dict(most)
-        self.kinds = [kind for kind in KINDS if (kind.feature is None or kind.feature in features)
+        self.kinds = [kind for kind in KINDS if (not only or kind.name in only)
+                      and (kind.feature is None or kind.feature in features)
                       and (kind.most is None or self.most.get(kind.most))]
         self.n = 0
 

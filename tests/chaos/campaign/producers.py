@@ -117,7 +117,6 @@ class RedisProducer(Producer):
                 self.is_unknown(job)
             else:
                 job.entries.append(reply.decode())
-                self.watch.follow(job, job.entries[-1], len(job.spec[2]))
                 self.was_accepted(job)
 
     def close(self):

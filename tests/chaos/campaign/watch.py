@@ -1,91 +1,55 @@
 """What is sampled while the run goes on, on connections that no fault of the proxy touches.
 
-- Of every acknowledged entry: when it was first seen to be gone from its stream. Its row must have been committed by
-  then (checks.py compares with PostgreSQL's own commit times), so a settle before its commit shows wherever PostgreSQL
-  lags.
 - Of pending entries: how often they were delivered. Reading them again (XREADGROUP with an id) shows there.
-- How many entries wait, which paces the producers; how many rows the daemons have committed, which gives the rates;
-  how many of them were given up by others while they lived.
+- How many entries wait, which paces the producers.
+- How many rows the daemons have committed, which gives the rates; how many of them were given up by others while they
+  lived.
 - After a SIGKILL: until when the dead worker's entries were still its own.
+- How long Redis's file was at which time (record.py).
 """
-import collections
+import bisect
+import math
 import os
-import random
 import threading
 import time
 
 from .resp import Refused
 
-GONE = """#!lua flags=no-writes
-local gone = {}
-for i, id in ipairs(ARGV) do
-  if #redis.call('XRANGE', KEYS[1], id, id) == 0 then gone[#gone + 1] = i end
-end
-return gone"""
-OLDEST, ANYWHERE, PENDING, LARGE = 1000, 200, 300, 65536
+PENDING = 300
 
 
 class Watch(threading.Thread):
-    def __init__(self, servers, queues, fleet):
+    def __init__(self, servers, queues):
         super().__init__(daemon=True)
-        self.servers, self.queues, self.fleet = servers, queues, fleet
+        self.servers, self.queues = servers, queues
         self.redis = servers.redis(timeout=0.5)
-        self.open = {queue: collections.deque() for queue in queues}
-        self.gone = []              # (job, entry, when it was seen to be gone)
         self.delivered_again = set()
         self.incarnations = {queue: set() for queue in queues}
         self.waiting = 0
-        self.rates = []             # (monotonic, committed so far, given up and renamed so far)
         self.recoveries = []        # (seconds, same host, alone)
         self.ending = threading.Event()
-        self.rng = random.Random(1)
-
-    def follow(self, job, entry, size):
-        """Large ones are left out: to ask whether they are there, Redis would copy them each time."""
-        if size < LARGE:
-            self.open[job.queue].append((job, entry))
 
     def run(self):
         while not self.ending.wait(0.1):
-            self.fleet.poll_metrics()
-            counters = self.fleet.counters()
-            committed = sum(counters.get(name, 0) for name in ("jobs_succeeded", "jobs_dead", "jobs_cancelled"))
             try:
                 self.look()
             except OSError:
                 pass
-            self.rates.append((time.monotonic(), committed, counters.get("identities_taken", 0)))
 
     def look(self):
         waiting = 0
         for queue in self.queues:
             key = f"sm:{{{queue}}}:jobs"
-            some = self.pick(queue)
-            length, gone, pending, incarnation = self.redis.pipeline([
-                ("XLEN", key), ("EVAL", GONE, 1, key, *(entry for _, entry in some)),
-                ("XPENDING", key, "mill", "-", "+", PENDING), ("HGET", f"sm:{{{queue}}}:meta", "incarnation")])
+            length, pending, incarnation = self.redis.pipeline([
+                ("XLEN", key), ("XPENDING", key, "mill", "-", "+", PENDING),
+                ("HGET", f"sm:{{{queue}}}:meta", "incarnation")])
             if isinstance(incarnation, bytes):
                 self.incarnations[queue].add(incarnation.decode())
-            seen = time.time()
-            if isinstance(length, (OSError, Refused)) or isinstance(gone, (OSError, Refused)):
-                self.open[queue].extend(some)
-                continue
             if not isinstance(pending, Exception):
                 self.delivered_again |= {(queue, entry.decode(), times) for entry, _, _, times in pending if times > 1}
-            waiting += length
-            lost = {i - 1 for i in gone}
-            self.gone += [(job, entry, seen) for i, (job, entry) in enumerate(some) if i in lost]
-            self.open[queue].extendleft(reversed([item for i, item in enumerate(some) if i not in lost]))
+            if not isinstance(length, Exception):
+                waiting += length
         self.waiting = waiting
-
-    def pick(self, queue):
-        """The oldest, which are gone first, and some from anywhere."""
-        line = self.open[queue]
-        some = [line.popleft() for _ in range(min(OLDEST, len(line)))]
-        if len(line) > ANYWHERE:
-            line.rotate(-self.rng.randrange(len(line)))
-            some += [line.popleft() for _ in range(ANYWHERE)]
-        return some
 
     def recovery(self, workers, same_host, is_alone):
         """From now until every entry of these workers has another owner; each entry's time is kept. How many there
@@ -115,27 +79,71 @@ class Watch(threading.Thread):
         self.redis.close()
 
 
-class Sizes(threading.Thread):
-    """How long Redis's append-only file was at which time: what a power cut may leave of it."""
+class Sampler(threading.Thread):
+    """Does something every so often, whatever else waits for a server."""
+    every_s = 0.1
 
-    def __init__(self, servers):
+    def __init__(self):
         super().__init__(daemon=True)
-        self.servers = servers
-        self.seen = collections.deque(maxlen=500)
         self.ending = threading.Event()
 
     def run(self):
-        while not self.ending.wait(0.02):
-            try:
-                self.seen.append((time.time(), os.path.getsize(self.servers.aof())))
-            except (OSError, IndexError):
-                pass
+        while not self.ending.wait(self.every_s):
+            self.sample()
 
-    def at(self, moment):
-        """The last size seen before that moment; None when nothing was looked at then."""
-        known = [size for when, size in list(self.seen) if moment - 0.5 < when <= moment]
-        return known[-1] if known else None
+    def sample(self):
+        raise NotImplementedError
 
     def stop(self):
         self.ending.set()
         self.join()
+
+
+class Rates(Sampler):
+    def __init__(self, fleet):
+        super().__init__()
+        self.fleet = fleet
+        self.seen = []              # (monotonic, committed so far, given up and renamed so far)
+
+    def sample(self):
+        self.fleet.poll_metrics()
+        counters = self.fleet.counters()
+        committed = sum(counters.get(name, 0) for name in ("jobs_succeeded", "jobs_dead", "jobs_cancelled"))
+        self.seen.append((time.monotonic(), committed, counters.get("identities_taken", 0)))
+
+
+class Sizes(Sampler):
+    """How long Redis's append-only file was at which time: what a power cut may leave of it, and by when what stands in
+    it was done."""
+    every_s = 0.01
+
+    def __init__(self, servers):
+        super().__init__()
+        self.servers = servers
+        self.seen = []              # (time, size)
+
+    def sample(self):
+        try:
+            size = os.path.getsize(self.servers.aof())
+            self.seen.append((time.time(), size))       # the time after the size, so that it was so long by then
+        except (OSError, IndexError):
+            pass
+
+    def at(self, moment):
+        """The last size seen before that moment; None when nothing was looked at then."""
+        known = [size for when, size in self.seen[-500:] if moment - 0.5 < when <= moment]
+        return known[-1] if known else None
+
+    def clock(self):
+        """A function: by when the file was so long, for good. Infinity when that was not seen."""
+        grown = []
+        for when, size in self.seen:
+            while grown and grown[-1][1] > size:
+                grown.pop()             # what it had then was cut off
+            grown.append((when, size))
+        sizes = [size for _, size in grown]
+
+        def when(size):
+            at = bisect.bisect_left(sizes, size)
+            return grown[at][0] if at < len(grown) else math.inf
+        return when

@@ -21,13 +21,13 @@ from .producers import DurableProducer, Operator, RedisProducer
 from .proxy import Proxy
 from .resp import Refused
 from .servers import Servers
-from .watch import Sizes, Watch
+from .watch import Rates, Sizes, Watch
 
 GRACE_S = 1.2           # after its end, a fault's effect may still show
 
 
 class Unfinished(Exception):
-    """The drain did not finish."""
+    """The run has no end that can be checked: its drain did not finish, or a daemon is broken."""
 
 
 class Settings:
@@ -44,7 +44,7 @@ class Settings:
         self.stamps = rng.choice((1, 2, 4))
         self.memory = rng.choice(("64MiB", "128MiB", "512MiB"))
         self.rate = options.rate or rng.choice((400, 1000, 2000))
-        self.rest_first = rng.random() < 0.7    # the living finish before they are told to end
+        self.rest_first = rng.random() < 0.7 or options.at_rest    # the living finish before they are told to end
         self.most = {"big": rng.choice((0, 4, 12)), "crashes": rng.choice((0, 0, 2)), "leaves": rng.choice((0, 0, 0, 1)),
                      "hangs": rng.choice((0, 0, 2))}
 
@@ -72,7 +72,8 @@ class World:
                                plan.possible(features, self.settings.fsync, options.only))
         self.journal = open(f"{self.folder}/journal", "w", buffering=1)
         self.producers = []
-        self.proxy = self.fleet = self.watch = self.sizes = self.disk = None
+        self.proxy = self.fleet = self.watch = self.disk = None
+        self.samplers = ()
 
     def say(self, text):
         now = time.time()
@@ -85,7 +86,8 @@ class World:
     def build(self):
         programs, settings = self.options.build, self.settings
         self.say(f"run {self.number} of seed {self.seed}: {settings}")
-        self.servers = Servers(f"{self.folder}/servers", settings.fsync, self.clock("redis"))
+        self.servers = Servers(f"{self.folder}/servers", settings.fsync, self.clock("redis"),
+                               self.options.cluster)
         subprocess.run([f"{programs}/bin/stampmill", "db", "migrate", "--postgres.url",
                         f"postgresql:///stampmill?host={self.servers.dir}&user=stampmill"], check=True,
                        stdout=subprocess.DEVNULL)
@@ -101,10 +103,10 @@ class World:
                  settings.memory, "--worker.queues", ",".join(self.queues), "--shutdown_timeout", "10s",
                  "--job.grace", "200ms", "--job.backoff", f"{BACKOFF_MS[0]}ms", "--job.backoff_max", f"{BACKOFF_MS[1]}ms"]
         self.fleet = Fleet(programs, self.folder, self.proxy, flags, self.clock, settings.layout)
-        self.watch = Watch(self.servers, self.queues, self.fleet)
-        self.sizes = Sizes(self.servers)
+        self.watch = Watch(self.servers, self.queues)
+        self.rates, self.sizes = self.samplers = Rates(self.fleet), Sizes(self.servers)
         maker = Maker(random.Random(self.rng.getrandbits(64)), f"{self.seed}-{self.number}", self.queues, self.features,
-                      settings.most)
+                      settings.most, self.options.kinds)
         kinds = [RedisProducer, DurableProducer if "outbox" in self.features else RedisProducer]
         common = maker, threading.Lock(), settings.rate / 2, settings.rate * 1.5, self.watch
         self.producers = [kind(self.servers, *common) for kind in kinds]
@@ -130,7 +132,7 @@ class World:
     def begin(self):
         self.fleet.start()
         self.await_beats()
-        for thread in (self.watch, self.sizes, *self.producers, self.operator):
+        for thread in (self.watch, *self.samplers, *self.producers, self.operator):
             thread.start()
 
     def await_beats(self):
@@ -160,6 +162,8 @@ class World:
             began += max(0, late)
             time.sleep(max(0, -late))
             self.look_at_threads()
+            if self.fleet.alarms:
+                raise Unfinished("a daemon has said that it is broken")
             if what == "start":
                 self.start_fault(step)
             else:
@@ -225,8 +229,8 @@ class World:
         self.fleet.start_one(0)
         self.await_nothing_left(redis, "with one clean daemon")
         time.sleep(2 * self.settings.lease_ms / 1000)   # what beats and audits sweep up
-        self.watch.stop()
-        self.sizes.stop()
+        for thread in (self.watch, *self.samplers):
+            thread.stop()
         if self.fleet.drain(limit_s) or self.fleet.ends[-1][2] != DRAINED:
             raise Unfinished(f"the clean daemon did not drain: {self.fleet.ends[before:]}")
         self.left_in_redis = list(self.leftovers(redis))
@@ -244,7 +248,7 @@ class World:
                 break
             if all(isinstance(length, int) for length in lengths) and (shortest is None or sum(lengths) + waiting < shortest):
                 shortest, at = sum(lengths) + waiting, time.monotonic()
-            if time.monotonic() > min(at + limit_s, began + 5 * limit_s):
+            if self.fleet.alarms or time.monotonic() > min(at + limit_s, began + 5 * limit_s):
                 self.describe_queues(redis)
                 raise Unfinished(f"for {time.monotonic() - at:.0f} s {how} XLEN is {lengths}, and {waiting} wait in the outbox")
             time.sleep(0.05)
@@ -300,7 +304,7 @@ class World:
             kind = FAULTS[step.name].outage
             if kind and step.alone:
                 later = [other.began for other, _ in self.applied if other.began > step.healed]
-                seconds = figures.back_to_full(self.watch.rates, step.began, step.healed, min(later, default=1e18))
+                seconds = figures.back_to_full(self.rates.seen, step.began, step.healed, min(later, default=1e18))
                 if seconds is not None:
                     self.returns.append((kind, seconds))
 
@@ -308,21 +312,32 @@ class World:
         """Everything; the violations, the drain that did not finish among them."""
         self.build()
         self.begin()
-        self.carry_out()
-        self.heal()
+        self.say("all daemons consume")
         try:
+            self.carry_out()
+            self.heal()
+            self.say("healed")
             self.drain()
         except Unfinished as stuck:
             self.say(str(stuck))
             self.keep_stacks()
-            return [f"drain: {stuck}"]
+            alarms = [f"alarm: {line}" for line in self.fleet.alarms]       # then a server may be away still
+            return [*(alarms or self.what_is_known()), f"unfinished: {stuck}"]
+        self.say("drained")
         self.measure()
         violations, evidence = checks.run(self)
         for purge in self.operator.purges:
             self.say(f"{purge.queue} was purged {'' if purge.done else 'in part '}in {purge.ended - purge.began:.2f} s, "
                      f"ended {time.strftime('%H:%M:%S', time.localtime(purge.ended))}")
+        self.say(f"checked: {len(violations)} violations")
         self.keep_history(evidence, violations)
         return violations
+
+    def what_is_known(self):
+        """Violations of what holds at any time, where there is no end to check."""
+        for thread in (self.watch, *self.samplers):
+            thread.stop()
+        return checks.run(self, checks.ALWAYS)[0]
 
     def jobs(self):
         return sum(len(producer.jobs) for producer in self.producers)
@@ -340,7 +355,7 @@ class World:
                     "ended": row and row.state, "attempt": row and row.attempt}) + "\n")
 
     def close(self, keep):
-        for thread in (self.watch, self.sizes):
+        for thread in (self.watch, *self.samplers):
             if thread is not None and thread.is_alive():
                 thread.stop()
         for thread in (*self.producers, self.operator):
