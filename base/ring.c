@@ -74,6 +74,19 @@ void sm_ring_put_front(struct sm_ring *ring, const uint32_t *items, size_t n)
     unlock_and_wake(ring, (uint32_t)n);
 }
 
+void sm_ring_put_early(struct sm_ring *ring, const uint32_t *items, size_t n)
+{
+    SM_ASSERT(n <= ring->room);
+    sm_lock(&ring->lock);
+    uint32_t before = ring->early - ring->head, to = ring->head - (uint32_t)n;
+    SM_ASSERT(n <= ring->room - (ring->tail - ring->head));
+    for (uint32_t i = 0; i < before; i++)
+        ring->items[(to + i) & (ring->room - 1)] = ring->items[(ring->head + i) & (ring->room - 1)];
+    place(ring, to + before, items, (uint32_t)n);
+    ring->head = to;
+    unlock_and_wake(ring, (uint32_t)n);
+}
+
 /* Sleeps until the ring holds something, is closed, or the wait is over. Under the lock. */
 static void wait_filled(struct sm_ring *ring, int64_t wait_us)
 {
@@ -103,6 +116,7 @@ size_t sm_ring_take(struct sm_ring *ring, uint32_t *items, size_t max, int64_t w
         n = (uint32_t)max;
     for (uint32_t i = 0; i < n; i++)
         items[i] = ring->items[(ring->head + i) & (ring->room - 1)];
+    ring->early = n < ring->early - ring->head ? ring->early : ring->head + n;
     ring->head += n;
     sm_unlock(&ring->lock);
     return n;

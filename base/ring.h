@@ -15,8 +15,8 @@ struct sm_ring {
     pthread_mutex_t lock;
     pthread_cond_t filled;
     uint32_t *items;
-    uint32_t room; /* a power of two */
-    uint32_t head, tail;
+    uint32_t room;              /* a power of two */
+    uint32_t head, early, tail; /* what was put early ends before `early` */
     uint32_t sleepers;
     uint32_t pokes;
     bool closed;
@@ -29,6 +29,8 @@ void sm_ring_free(struct sm_ring *ring);
 void sm_ring_put(struct sm_ring *ring, const uint32_t *items, size_t n);
 /* Puts them in front, in order: what is handed on again before anything else. */
 void sm_ring_put_front(struct sm_ring *ring, const uint32_t *items, size_t n);
+/* Puts them in front of what was put ordinarily, behind what was put so before. */
+void sm_ring_put_early(struct sm_ring *ring, const uint32_t *items, size_t n);
 /* Takes up to `max`, waits at most `wait_us` for the first (0: does not wait; < 0: for ever).
  * Returns how many; 0 after the wait, when poked, or when the ring is closed and empty. */
 size_t sm_ring_take(struct sm_ring *ring, uint32_t *items, size_t max, int64_t wait_us);

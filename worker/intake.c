@@ -224,7 +224,7 @@ void sm_intake_take(struct sm_worker *w, struct sm_queue *q, struct sm_stats *st
         sort_one(&s, s.leased[k]);
     sm_count(stats, SM_C_REFUSED, s.ended_n);
     if (first)
-        sm_ring_put_front(&w->ready, s.ready, s.ready_n);
+        sm_ring_put_early(&w->ready, s.ready, s.ready_n);
     else
         sm_ring_put(&w->ready, s.ready, s.ready_n);
     sm_ring_put(&w->done, s.ended, s.ended_n);

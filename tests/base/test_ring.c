@@ -59,6 +59,31 @@ START_TEST(what_is_put_in_front_comes_first_and_in_order)
 }
 END_TEST
 
+START_TEST(what_is_put_early_comes_before_the_rest_and_in_the_order_it_came)
+{
+    struct sm_ring ring;
+    uint32_t back[] = {6, 7}, early[] = {1, 2, 3, 4, 5}, out[8];
+
+    ck_assert_int_eq(sm_ring_init(&ring, 8), 0);
+    sm_ring_put(&ring, back, 2);
+    sm_ring_put_early(&ring, early, 2);
+    sm_ring_put_early(&ring, early + 2, 1);
+    ck_assert_uint_eq(sm_ring_take(&ring, out, 2, 0), 2);
+    sm_ring_put_front(&ring, out + 1, 1); /* not run after all */
+    sm_ring_put_early(&ring, early + 3, 2);
+    ck_assert_uint_eq(sm_ring_take(&ring, out + 1, 6, 0), 6);
+    for (uint32_t i = 0; i < 7; i++)
+        ck_assert_uint_eq(out[i], i + 1);
+    sm_ring_put(&ring, back, 1);
+    ck_assert_uint_eq(sm_ring_take(&ring, out, 8, 0), 1);
+    sm_ring_put(&ring, back, 2); /* nothing is early any more */
+    sm_ring_put_early(&ring, early, 1);
+    ck_assert_uint_eq(sm_ring_take(&ring, out, 8, 0), 3);
+    ck_assert(out[0] == 1 && out[1] == 6 && out[2] == 7);
+    sm_ring_free(&ring);
+}
+END_TEST
+
 START_TEST(a_put_without_room_aborts)
 {
     struct sm_ring ring;
@@ -224,6 +249,7 @@ int main(void)
     return RUN_SUITE("ring", {numbers_come_out_in_order_across_the_wrap, 0},
                      {a_take_leaves_what_it_did_not_ask_for, 0},
                      {what_is_put_in_front_comes_first_and_in_order, 0},
+                     {what_is_put_early_comes_before_the_rest_and_in_the_order_it_came, 0},
                      {a_put_without_room_aborts, SIGABRT},
                      {a_wait_on_an_empty_ring_ends_at_its_time, 0},
                      {one_batch_wakes_as_many_sleepers_as_it_has_numbers, 0},
