@@ -72,7 +72,8 @@ class DaemonKill(Fault):
     def follow(self, daemon, workers, same_host):
         in_hand = self.world.watch.recovery(workers, same_host, lambda: self.world.active_faults() <= 1)
         self.world.effects.note("killed with jobs in hand", in_hand)
-        daemon.wanted = not self.world.ending
+        if not self.world.ending:       # then the drain decides who runs
+            daemon.wanted = True
 
 
 @fault
