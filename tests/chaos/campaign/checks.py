@@ -43,7 +43,7 @@ class Evidence:
 
     def entries_of(self, job):
         """Queue and id of all its entries, also of those of which nobody was told."""
-        return {(job.queue, entry) for entry in job.entries} | set(self.record.of.get(job.id, ()))
+        return ({(job.queue, entry) for entry in job.entries} | set(self.record.of.get(job.id, ()))) - self.record.twice
 
     def row(self, job):
         if job.id:
@@ -54,7 +54,7 @@ class Evidence:
         """Each of its entries was wiped, or was taken within a window in which Redis may lose what it acknowledged, and is
         not in its file."""
         return not job.durable and bool(job.entries) and all(
-            known.wiped if (known := self.record.entries.get((job.queue, entry)))
+            known.wiped or (job.queue, entry) in self.record.twice if (known := self.record.entries.get((job.queue, entry)))
             else self.may_be_unrecorded(self.taken_at(at, entry)) for at, entry in zip(job.acked, job.entries))
 
     def taken_at(self, acked, entry):
@@ -159,6 +159,8 @@ def a_failure_is_its_owners(e):
         owners = [owner for entry in e.entries_of(job) if entry in e.record.entries
                   for owner in e.record.entries[entry].owners] if failures else []
         for what, finished, worker in failures:
+            if worker.startswith("stampmill."):     # the operator's, of a life before
+                continue
             if owners and not e.may_be_unrecorded(finished) and not any(
                     name == worker and until >= finished for name, until in owners):
                 until = max((until for name, until in owners if name == worker), default=None)
@@ -244,6 +246,8 @@ def what_has_ended_durably_stays_so(e):
         ended = e.cancelled.get(job.id)
         if not job.durable or row is None or ended is None or job.lives != {1} or e.world.clocks_jumped:
             continue
+        if job.tries != len(job.acked) or any(at > ended for at in job.acked):
+            continue        # enqueued again since
         told = [purge.ended for purge in e.world.operator.purges if purge.done and purge.queue == job.queue
                 and purge.began <= ended <= purge.ended] + [job.cancelled_at or 0]
         told = min((at for at in told if at >= ended), default=None)

@@ -26,10 +26,11 @@ class Entry:
 
 
 class Record:
-    """`entries` by queue and id; `of` a job's id: its entries; `broken`: what no worker may do, in words."""
+    """`entries` by queue and id; `of` a job's id: its entries; `broken`: what no worker may do, in words; `twice`: ids that
+    came again after a wipe, because Redis's clock jumped: what is said of these cannot be told apart."""
 
     def __init__(self, path, when):
-        self.entries, self.of, self.broken = {}, {}, []
+        self.entries, self.of, self.broken, self.twice = {}, {}, [], set()
         self.living = {}            # of each queue: id -> Entry, of those in its stream
         self.when = when            # by when the file was so long
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -56,11 +57,13 @@ class Record:
         elif verb == b"XACK":
             self.acknowledge(queue, [word(i).decode() for i in range(3, len(words))])
         elif verb == b"XTRIM":
-            self.trim(at, queue, int(word(len(words) - 1)))
+            self.trim(queue, int(word(len(words) - 1)))
         else:
             self.claim(at, queue, word(5).decode(), word(3).decode())
 
     def add(self, queue, name, fields):
+        if (queue, name) in self.entries:
+            self.twice.add((queue, name))
         entry = self.entries[queue, name] = Entry()
         self.living.setdefault(queue, {})[name] = entry
         job = job_of(fields)
@@ -74,13 +77,11 @@ class Record:
                 entry.gone = self.when(at)
                 self.disown(at, entry)
 
-    def trim(self, at, queue, length):
-        """Redis writes `XTRIM key MAXLEN .. length`: the oldest go."""
+    def trim(self, queue, length):
+        """Redis writes `XTRIM key MAXLEN .. length`: the oldest go, and stay in the lists of those who own them."""
         living = self.living.get(queue, {})
         for name in list(living)[:max(0, len(living) - length)]:
-            entry = living.pop(name)
-            self.disown(at, entry)
-            entry.wiped = True
+            living.pop(name).wiped = True
 
     def acknowledge(self, queue, names):
         for name in names:
