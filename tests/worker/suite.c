@@ -5,15 +5,12 @@
 
 #include "base/log.h"
 
-#define TIMEOUT_S 120
-
 int suite_run(const char *name, const TTest *const *tests)
 {
     Suite *suite = suite_create(name);
     sm_log_setup(SM_LOG_ERROR, SM_LOG_TEXT);
     for (; *tests != NULL; tests++) {
         TCase *tcase = tcase_create((*tests)->name);
-        tcase_set_timeout(tcase, TIMEOUT_S);
         tcase_add_test(tcase, *tests);
         suite_add_tcase(suite, tcase);
     }
