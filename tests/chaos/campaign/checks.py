@@ -239,8 +239,10 @@ def what_is_cancelled_does_not_start(e):
 
 def what_has_ended_durably_stays_so(e):
     """A durable job that was cancelled or purged does not start any more once the operator was told so, whatever is
-    wiped. A Redis that is rolled back brings entries back, and may run one once more."""
+    wiped. A Redis that is rolled back brings entries back, and may run one once more; so may the XADD of a relay that the
+    network has held up until after the request."""
     rolled_back = [(begin, end) for begin, end in e.world.losses if begin > 0]
+    held_up = any(step.name == "net-late-command" for step, _ in e.world.applied)
     for job in e.jobs:
         row = e.row(job)
         ended = e.cancelled.get(job.id)
@@ -248,6 +250,8 @@ def what_has_ended_durably_stays_so(e):
             continue
         if job.tries != len(job.acked) or any(at > ended for at in job.acked):
             continue        # enqueued again since
+        if held_up and any(int(entry.split("-")[0]) / 1000 > ended for _, entry in e.record.of.get(job.id, ())):
+            continue
         told = [purge.ended for purge in e.world.operator.purges if purge.done and purge.queue == job.queue
                 and purge.began <= ended <= purge.ended] + [job.cancelled_at or 0]
         told = min((at for at in told if at >= ended), default=None)
