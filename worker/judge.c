@@ -2,8 +2,9 @@
  * The judge: deaths that can only be observed. A worker is taken for dead when by Redis's clock its
  * score is a lease old, and this judge, beating without a gap itself, has seen that same score
  * stand still for a lease. So a Redis that was away, or whose clock jumped, kills nobody: the first
- * thing that comes back is a gap in the judge's own beats. A score ahead of Redis's clock is of a
- * clock that jumped back; the living replace theirs.
+ * thing that comes back is a gap in the judge's own beats; one that came while it was judging (the
+ * census of one queue hung, and the next one's shows old scores) counts before it is noted. A score
+ * ahead of Redis's clock is of a clock that jumped back; the living replace theirs.
  *
  * The walk is over the group's consumers, not only over those who are listed, so that nobody is
  * forgotten. The lease is the judged worker's own, or ours where that is longer.
@@ -59,7 +60,8 @@ static bool is_dead(const struct sm_keeper *k, const struct sm_watched *seen,
     int64_t own_ms = k->w->options->lease_ms;
     int64_t lease_ms = peer->lease_ms > own_ms ? peer->lease_ms : own_ms;
     bool old = redis_ms - peer->seen_ms >= lease_ms || peer->seen_ms > redis_ms;
-    return old && now - seen->since_us >= lease_ms * 1000 && now - k->steady_us >= lease_ms * 1000;
+    return old && now - seen->since_us >= lease_ms * 1000 &&
+           sm_keeper_is_steady(k, now, lease_ms * 1000);
 }
 
 static void judge_one(struct sm_keeper *k, int queue, const struct sm_peer *peer, int64_t redis_ms,

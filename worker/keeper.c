@@ -175,12 +175,23 @@ static void note_in_box(struct sm_keeper *k)
 /* The judge's own beats must have no gap, counted from sending one to the answer of the next: not
  * half a lease, nor a read time-out, within which another's beat may have failed by the same stall.
  */
+static bool has_gap(const struct sm_keeper *k, int64_t now)
+{
+    int64_t most = k->w->options->lease_ms * 1000 / 2;
+    return k->asked_us == 0 || now - k->asked_us >= (most < GAP_US ? most : GAP_US);
+}
+
 static void note_gap(struct sm_keeper *k, int64_t began)
 {
-    int64_t most = k->w->options->lease_ms * 1000 / 2, now = sm_mono_us(k->w->clock);
-    if (k->asked_us == 0 || now - k->asked_us >= (most < GAP_US ? most : GAP_US))
+    int64_t now = sm_mono_us(k->w->clock);
+    if (has_gap(k, now))
         k->steady_us = now;
     k->asked_us = began;
+}
+
+bool sm_keeper_is_steady(const struct sm_keeper *k, int64_t now, int64_t lease_us)
+{
+    return !has_gap(k, now) && now - k->steady_us >= lease_us;
 }
 
 static void beat(struct sm_keeper *k)

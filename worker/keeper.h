@@ -70,6 +70,10 @@ bool sm_keeper_audit(struct sm_keeper *k);
 /* This worker was given up: drops all in hand that has not been stored. */
 void sm_keeper_give_up_all(struct sm_keeper *k);
 
+/* True when our own beats have had no gap for that long, up to now: then another's silence is its
+ * own. */
+bool sm_keeper_is_steady(const struct sm_keeper *k, int64_t now, int64_t lease_us);
+
 /* ---- judge.c -- */
 /* Looks who else is there, and gives the entries of those whose score has stood still for their
  * lease to :free. */

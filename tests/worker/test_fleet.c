@@ -74,6 +74,23 @@ START_TEST(a_redis_that_was_away_for_long_kills_nobody)
 }
 END_TEST
 
+/* The census of one queue hung; in the next queue's the others' scores are old. */
+START_TEST(a_redis_that_stood_still_while_a_worker_judged_kills_nobody)
+{
+    struct fake_world *world = fake_world_new();
+    struct road *a = road_new(world, "w1"), *b = road_new(world, "w2");
+    struct road *both[] = {a, b};
+    roads_pass(both, 2, 12000);
+    world->now_us += a->options.lease_ms * 1400;
+    sm_keeper_judge(&a->keeper);
+    ck_assert_uint_eq(world->members, 2);
+    roads_pass(both, 2, 1000);
+    ck_assert_str_eq(b->w.identity.name, "w2");
+    road_free(a);
+    road_end(b);
+}
+END_TEST
+
 START_TEST(a_committer_that_did_not_notice_a_restart_settles_all_the_same)
 {
     struct road *r = road_new(fake_world_new(), "w1");
@@ -191,6 +208,7 @@ int main(void)
     return SUITE("the fleet on fakes", a_type_that_another_worker_runs_is_left_to_it,
                  a_dead_worker_is_given_up_after_its_lease_and_not_before,
                  a_redis_that_was_away_for_long_kills_nobody,
+                 a_redis_that_stood_still_while_a_worker_judged_kills_nobody,
                  a_committer_that_did_not_notice_a_restart_settles_all_the_same,
                  a_clock_of_redis_that_jumps_kills_nobody,
                  a_worker_dead_when_the_clock_jumped_back_is_found_all_the_same,
